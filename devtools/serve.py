@@ -1,0 +1,187 @@
+"""Serves the application to its developer: `./run`.
+
+uWSGI with myapp.ini, as on a server, but with embedded stores, demo data and a reload
+on save. Whatever is started here is stopped here, by its process id.
+"""
+
+import argparse
+import errno
+import fcntl
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+import dotenv
+
+ROOT = Path(__file__).resolve().parents[1]
+INSTANCE = ROOT / "instance"
+SETTINGS = INSTANCE / "config.py"
+READY = "WSGI app 0 "
+RELOADED = "chain reloading complete"
+# What uWSGI says of a reload, beside what matters: the application's own output.
+CHATTER = re.compile(
+    r"(\w+ .* - )?(chain |Gracefully killing worker|SIGINT/SIGTERM received)"
+    r"|worker \d+ (killed successfully|buried)|Respawned uWSGI worker|goodbye to uWSGI"
+    r"|running \"unix_signal|mapped \d+ bytes"
+)
+
+
+def main() -> None:
+    """Serve until Ctrl-C."""
+    dotenv.load_dotenv(ROOT / ".env")
+    parser = argparse.ArgumentParser(prog="./run")
+    parser.add_argument("--port", type=int, default=os.environ.get("PORT", "8000"))
+    port = parser.parse_args().port
+    url = f"http://127.0.0.1:{port}"
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit())
+    with one_per_folder() as lock:
+        refuse_taken(port)
+        banner = prepare(url)
+        server = Server(port, lock, banner)
+        lock.write(f"{url} (process {server.process.pid})")
+        lock.flush()
+        server.watch()
+
+
+@contextmanager
+def one_per_folder() -> Iterator[IO[str]]:
+    """Hold the lock of this folder, or say who holds it.
+
+    uWSGI inherits it, so it lasts as long as any of the two; the kernel drops it with
+    the last, so it is never stale.
+    """
+    INSTANCE.mkdir(exist_ok=True)
+    with (INSTANCE / "run.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            sys.exit(
+                f"myapp is already served from this folder: {lock.read() or 'starting'}."
+                "\nUse that one; or stop it with Ctrl-C where it runs, or kill <process>."
+            )
+        lock.truncate(0)
+        yield lock
+
+
+def refuse_taken(port: int) -> None:
+    """End with a remedy where another program has the port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except (OSError, OverflowError) as error:
+            taken = getattr(error, "errno", None) == errno.EADDRINUSE
+            reason = "is taken by another program" if taken else f"cannot be used: {error}"
+            sys.exit(f"Port {port} {reason}.\nTake another one: ./run --port {port + 1}")
+
+
+def prepare(url: str) -> str:
+    """Bring up the stores; return what to tell the developer once all is up."""
+    from devtools import demo, stores
+    from myapp import create_app
+
+    app = create_app()
+    stores.prepare(app)
+    return f"""
+myapp runs with demo data; a saved file reloads it, Ctrl-C stops it.
+
+  Docs:  {url}/docs
+  Try:   curl {url}/v1/customers -H 'Authorization: Bearer {demo.api_key(app)}' \
+-H 'Content-Type: application/json' -d '{{"name": "Ada", "email": "ada@example.com"}}'
+"""
+
+
+class Server:
+    """uWSGI as a child: its output, its reloads, its end."""
+
+    def __init__(self, port: int, lock: IO[str], banner: str) -> None:
+        self.banner = banner
+        self.reloading = threading.Event()
+        environment = {"WEB_CONCURRENCY": "1"} | os.environ | {"PORT": str(port)}
+        uwsgi = Path(sys.executable).with_name("uwsgi")
+        self.process = subprocess.Popen(
+            [sys.executable, uwsgi, "--ini", "myapp.ini"],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            pass_fds=[lock.fileno()],
+            start_new_session=True,  # Ctrl-C is for us: we end it in order
+        )
+        threading.Thread(target=self._print, daemon=True).start()
+
+    def watch(self) -> None:
+        """Reload after every save until the server ends; then clean up."""
+        try:
+            seen = snapshot()
+            while self.process.poll() is None:
+                time.sleep(0.3)
+                if not self.reloading.is_set() and (now := snapshot()) != seen:
+                    self._reload(now, seen)
+                    seen = now
+            sys.exit(f"uWSGI ended with status {self.process.returncode}: see above")
+        finally:
+            self._stop()
+
+    def _reload(self, now: dict[Path, int], seen: dict[Path, int]) -> None:
+        path, _ = (now.items() ^ seen.items()).pop()
+        print(f"\n{path.relative_to(ROOT)} changed, reloading", flush=True)
+        self.reloading.set()
+        # Not blocking: nobody reads the pipe of a server that has just died.
+        fifo = os.open(INSTANCE / "uwsgi.fifo", os.O_WRONLY | os.O_NONBLOCK)
+        os.write(fifo, b"c")
+        os.close(fifo)
+
+    def _stop(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+
+    def _print(self) -> None:
+        """Pass on the server's output, without what uWSGI says of its own start."""
+        assert self.process.stdout is not None
+        held: list[str] | None = []
+        for line in self.process.stdout:
+            if held is not None:
+                held.append(line)
+                if line.startswith("spawned uWSGI worker"):
+                    held = None
+            elif line.startswith(READY):
+                print(self.banner or "reloaded", flush=True)
+                self.banner = ""
+            elif RELOADED in line:
+                self.reloading.clear()
+            elif not CHATTER.match(line):
+                print(line, end="", flush=True)
+        print(*held or (), sep="", end="", flush=True)
+
+
+def snapshot() -> dict[Path, int]:
+    """Return when each file that the server loads was last saved."""
+    times = {}
+    for file in (*ROOT.glob("*.py"), *(ROOT / "myapp").rglob("*.py"), SETTINGS):
+        if not file.name.startswith("test_"):
+            with suppress(FileNotFoundError):  # an editor is about to replace it
+                times[file] = file.stat().st_mtime_ns
+    return times
+
+
+if __name__ == "__main__":
+    main()

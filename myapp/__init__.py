@@ -1,0 +1,84 @@
+"""myapp: a multi-tenant REST backend; `create_app` wires everything together.
+
+Under this folder, a folder is a feature and a file is shared.
+"""
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+
+from flask import Flask
+from flask_cors import CORS
+from flask_migrate import Migrate
+
+from myapp import (
+    accounts,
+    api,
+    api_keys,
+    checkout_sessions,
+    cli,
+    customers,
+    db,
+    docs,
+    health,
+    settings,
+)
+from myapp.request_log import RequestLog
+
+FEATURES = (accounts, api_keys, customers, checkout_sessions, health)
+EXPOSED_HEADERS = ("ETag", "Location", "Link", "Retry-After", "X-Request-Id")
+
+
+def create_app(
+    test_config: settings.Settings | None = None,
+    features: Iterable[ModuleType] = FEATURES,
+) -> Flask:
+    """Return the application, with its stores, features, pages and commands.
+
+    `test_config` replaces `instance/config.py` and the environment. Raises
+    SettingsError, naming each setting that is unfit to start with.
+    """
+    app = Flask(__name__, instance_relative_config=True, static_folder=None)
+    settings.load(app.config, Path(app.instance_path), test_config)
+    Path(app.instance_path).mkdir(exist_ok=True)
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    _log_to_stderr()
+
+    stores = _connect_stores(app)
+    operations = app.extensions["operations"] = []
+    for feature in features:
+        app.register_blueprint(feature.blueprint)
+    with db.use(stores):
+        app.register_blueprint(docs.blueprint(operations))
+    api.install(app)
+    CORS(
+        app,
+        origins=app.config["CORS_ORIGINS"],
+        expose_headers=EXPOSED_HEADERS,
+        always_send=False,
+        intercept_exceptions=False,
+        max_age=600,
+    )
+    app.wsgi_app = RequestLog(app.wsgi_app, stores)  # type: ignore[method-assign]
+    cli.register(app)
+    return app
+
+
+def _connect_stores(app: Flask) -> db.Stores:
+    db.sql.init_app(app)
+    db.redis_store.init_app(app, **settings.redis_options(app.config))
+    Migrate(app, db.sql, render_as_batch=True, compare_type=True)
+    with app.app_context():
+        stores = db.Stores(db.sql.engine, app.config)
+    app.extensions["myapp"] = stores
+    return stores
+
+
+def _log_to_stderr() -> None:
+    """Print what the package logs, a line each, unless the process says otherwise."""
+    logger = logging.getLogger("myapp")
+    if not logger.handlers and not logging.getLogger().handlers:
+        logger.addHandler(logging.StreamHandler())
+        logger.setLevel(logging.INFO)

@@ -1,0 +1,116 @@
+"""Who may do what: principals, roles, scopes and rules.
+
+A feature that knows a kind of credential appends its authenticator when it is
+imported; the answer is kept for less than a second, so that a revoked credential
+ends on every worker within one.
+"""
+
+from collections.abc import Callable
+from enum import IntEnum
+from time import monotonic
+from typing import NamedTuple
+from uuid import UUID
+
+from myapp import db
+from myapp.errors import Forbidden, Unauthorized
+from myapp.repository import Condition
+
+TOKEN_SECONDS = 0.9
+MOST_TOKENS = 10_000
+EVERY_SCOPE = "*"
+
+
+class Role(IntEnum):
+    """What a principal is in its account; each includes the ones before it."""
+
+    OPERATOR = 0  # runs the service, and is in no account
+    VIEWER = 1
+    MEMBER = 2
+    ADMIN = 3
+    OWNER = 4
+
+
+class Principal(NamedTuple):
+    """Who is calling, for which account, and how far they reach."""
+
+    account_id: UUID | None
+    subject: str
+    role: Role
+    scopes: frozenset[str]
+
+    def has_scope(self, scope: str) -> bool:
+        """Tell whether one of the scopes covers this one."""
+        return scope in self.scopes or EVERY_SCOPE in self.scopes
+
+
+class Rule(NamedTuple):
+    """Who may call an operation, in two faces.
+
+    `allows` is decided before the handler, also for nobody (None). `where` gives a
+    condition on the record, which the repository makes part of its statement.
+    """
+
+    text: str
+    allows: Callable[[Principal | None], bool]
+    where: Callable[[Principal], Condition] | None = None
+
+
+def at_least(role: Role) -> Rule:
+    """Return the rule that admits a role of an account and those above it."""
+    return Rule(
+        f"{role.name.lower()} or above",
+        lambda principal: principal is not None and principal.role >= role,
+    )
+
+
+PUBLIC = Rule("anyone", lambda principal: True)
+VIEWER = at_least(Role.VIEWER)
+MEMBER = at_least(Role.MEMBER)
+ADMIN = at_least(Role.ADMIN)
+OWNER = at_least(Role.OWNER)
+
+Authenticator = Callable[[str], Principal | None]
+authenticators: list[Authenticator] = []
+
+
+def authenticate(header: str | None) -> Principal | None:
+    """Return the principal of an Authorization header (RFC 6750), None without one.
+
+    Raises Unauthorized for a header that names nobody.
+    """
+    if not header:
+        return None
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthorized("Send `Authorization: Bearer <key>`.", "invalid_request")
+    return _known(token.strip())
+
+
+def _known(token: str) -> Principal:
+    tokens = db.stores().tokens
+    asked_at = monotonic()
+    seen = tokens.get(token)
+    if seen is not None and asked_at < seen[0]:
+        principal: Principal = seen[1]
+        return principal
+    tokens.pop(token, None)
+    for principal_of in authenticators:
+        if found := principal_of(token):
+            if len(tokens) >= MOST_TOKENS:
+                tokens.clear()
+            tokens[token] = (asked_at + TOKEN_SECONDS, found)
+            return found
+    raise Unauthorized("The bearer token is unknown or revoked.", "invalid_token")
+
+
+def admit(principal: Principal | None, rule: Rule, scope: str) -> None:
+    """Raise Unauthorized or Forbidden where a rule or a missing scope says no."""
+    if not rule.allows(principal):
+        if principal is None:
+            raise Unauthorized("This needs a bearer token: `Authorization: Bearer …`.")
+        raise Forbidden(f"This needs the role {rule.text}.")
+    if principal is not None and not principal.has_scope(scope):
+        problem = Forbidden(f"This needs the scope {scope}.")
+        challenge = f'Bearer realm="myapp", error="insufficient_scope", scope="{scope}"'
+        problem.headers = {"WWW-Authenticate": challenge}
+        raise problem

@@ -1,0 +1,5 @@
+"""Accounts: the tenants. Every other resource belongs to one."""
+
+from myapp.accounts.commands import blueprint
+
+__all__ = ["blueprint"]

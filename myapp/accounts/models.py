@@ -1,0 +1,107 @@
+"""Accounts: the contracts, the table, and how one is opened, closed and purged."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import String, UniqueConstraint, create_engine, delete, select
+from sqlalchemy.orm import Mapped, mapped_column
+from uuid_utils.compat import uuid7
+
+from myapp import db
+from myapp.access import EVERY_SCOPE, Principal, Role, Rule
+from myapp.api_keys.models import ApiKey, issue
+from myapp.contract import Contract
+from myapp.db import UtcDateTime, Versioned, sql
+from myapp.repository import Record, Values
+from myapp.sql_repository import SqlRepository
+
+PROPERTIES = {
+    "id": {"type": "string", "format": "uuid", "readOnly": True},
+    "name": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 120,
+        "examples": ["Acme Tickets"],
+    },
+    "slug": {
+        "type": "string",
+        "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$",
+        "minLength": 3,
+        "maxLength": 40,
+        "description": "The short name of the account, unique among all accounts.",
+        "examples": ["acme-tickets"],
+    },
+    "created_at": {"type": "string", "format": "date-time", "readOnly": True},
+    "updated_at": {"type": "string", "format": "date-time", "readOnly": True},
+}
+ACCOUNT = Contract(
+    "Account", description="A tenant: all else belongs to one.", properties=PROPERTIES
+)
+NEW_ACCOUNT = Contract(
+    "NewAccount",
+    description="A new account with its owner's first API key, shown only here.",
+    properties=PROPERTIES
+    | {"api_key": {"type": "string", "maxLength": 100, "readOnly": True}},
+)
+
+
+class Account(Versioned, sql.Model):
+    """A row of accounts; its tenant is its own id."""
+
+    __tablename__ = "accounts"
+    __table_args__ = (UniqueConstraint("slug"),)
+
+    name: Mapped[str] = mapped_column(String(120))
+    slug: Mapped[str] = mapped_column(String(40))
+    closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+accounts = SqlRepository(Account, ACCOUNT, tenant="id")
+
+
+def _may_sign_up(principal: Principal | None) -> bool:
+    operator = principal is not None and principal.role is Role.OPERATOR
+    return operator or bool(db.stores().settings["OPEN_SIGN_UP"])
+
+
+SIGN_UP = Rule("operator, or anyone where sign-up is open", _may_sign_up)
+
+
+def sign_up(
+    values: Values, id: UUID | None = None, secret: bytes | None = None
+) -> Record:
+    """Open an account with its owner's first key; return it as NEW_ACCOUNT.
+
+    Raises Conflict where the slug is taken.
+    """
+    tenant = id or uuid7()
+    owner = {"name": "first key", "role": "owner", "scopes": [EVERY_SCOPE]}
+    with db.transaction(tenant):
+        account = accounts.create(tenant, values)
+        key = issue(tenant, owner, secret).values[-1]
+    return Record((*account.values, key), account.version)
+
+
+def close(tenant: UUID, id: UUID, if_match: int | None) -> None:
+    """End all access to an account; `purge` removes it later."""
+    with db.transaction(tenant) as connection:
+        accounts.replace(tenant, id, {"closed_at": db.now()}, if_match)
+        connection.execute(delete(ApiKey).where(ApiKey.account_id == tenant))
+
+
+def closed_before(moment: datetime) -> list[UUID]:
+    """List the accounts closed before a moment; only the tables' owner sees them."""
+    owner = create_engine(db.stores().settings["MIGRATION_DATABASE_URL"])
+    with owner.connect() as connection:
+        chosen = select(Account.id).where(Account.closed_at < moment)
+        found = list(connection.scalars(chosen))
+    owner.dispose()
+    return found
+
+
+def purge(id: UUID) -> None:
+    """Remove a closed account with everything that it owns, in both stores."""
+    with db.transaction(id) as connection:
+        connection.execute(delete(Account).where(Account.id == id))
+    for key in db.redis_store.scan_iter(match=f"{{{id}}}:*", count=500):
+        db.redis_store.delete(key)

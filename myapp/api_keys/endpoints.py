@@ -1,0 +1,61 @@
+"""The endpoints of API keys."""
+
+from myapp.access import ADMIN
+from myapp.api import FeatureApi, Resource
+from myapp.api_keys.models import (
+    API_KEY,
+    NEW_API_KEY,
+    api_keys,
+    change_key,
+    issue,
+    refuse_beyond,
+    revoke,
+)
+from myapp.operations import operation
+from myapp.repository import Page, Record
+from myapp.request import Request
+
+api = FeatureApi("api_keys", API_KEY)
+blueprint = api.blueprint
+
+
+@api.route("")
+class ApiKeyList(Resource):
+    @operation.list(ADMIN)
+    def get(self, request: Request) -> Page:
+        """List the API keys, without the keys themselves."""
+        return api_keys.list(request.tenant, request.page)
+
+    @operation.create(ADMIN, answers=NEW_API_KEY)
+    def post(self, request: Request) -> Record:
+        """Make an API key within your own role and scopes; it is shown only here."""
+        refuse_beyond(request.principal, request.body)
+        return issue(request.tenant, request.body)
+
+
+@api.route("/<uuid:api_key_id>")
+class ApiKeyItem(Resource):
+    @operation.retrieve(ADMIN)
+    def get(self, request: Request) -> Record:
+        """Show an API key, without the key itself."""
+        return api_keys.retrieve(request.tenant, request.path["api_key_id"])
+
+    @operation.replace(ADMIN)
+    def put(self, request: Request) -> Record:
+        """Replace the name, role and scopes of an API key."""
+        id, body = request.path["api_key_id"], request.body
+        principal, tenant = request.principal, request.tenant
+        return change_key(principal, tenant, id, lambda _: body, request.if_match)
+
+    @operation.update(ADMIN)
+    def patch(self, request: Request) -> Record:
+        """Change the name, role or scopes of an API key."""
+        id, change = request.path["api_key_id"], request.change
+        principal, tenant = request.principal, request.tenant
+        return change_key(principal, tenant, id, change, request.if_match)
+
+    @operation.delete(ADMIN)
+    def delete(self, request: Request) -> None:
+        """Revoke an API key: it ends on every worker within a second."""
+        id = request.path["api_key_id"]
+        revoke(request.principal, request.tenant, id, request.if_match)

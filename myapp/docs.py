@@ -1,0 +1,94 @@
+"""The pages for people: Swagger UI, the OpenAPI documents and the problem types.
+
+Everything is served from this host, from the flask-swagger-ui package.
+"""
+
+from base64 import b64encode
+from collections.abc import Sequence
+from hashlib import sha256
+from html import escape
+from pathlib import Path
+
+import flask_swagger_ui
+import msgspec
+from flask import Blueprint, Response, redirect, send_from_directory
+from werkzeug.wrappers import Response as AnyResponse
+
+from myapp import errors, openapi
+from myapp.operations import Operation
+
+ASSETS = Path(flask_swagger_ui.__file__).parent / "dist"
+SCRIPT = """
+window.ui = SwaggerUIBundle({
+  url: document.documentElement.dataset.document,
+  dom_id: "#swagger-ui",
+  deepLinking: true,
+  persistAuthorization: true,
+  tryItOutEnabled: true,
+});
+"""
+PAGE = """<!doctype html>
+<html lang="en" data-document="{document}">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<link rel="stylesheet" href="/docs/assets/swagger-ui.css">
+<link rel="icon" href="/docs/assets/favicon-32x32.png">
+<body>
+<div id="swagger-ui"></div>
+<script src="/docs/assets/swagger-ui-bundle.js"></script>
+<script>{script}</script>
+</body>
+</html>
+"""
+_HASH = b64encode(sha256(SCRIPT.encode()).digest()).decode()
+PAGE_POLICY = (
+    f"default-src 'self'; script-src 'self' 'sha256-{_HASH}';"
+    " style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
+)
+
+
+def blueprint(operations: Sequence[Operation]) -> Blueprint:
+    """Return the pages of everything and of each feature, written once, now."""
+    pages = Blueprint("docs", __name__)
+    pages.add_url_rule("/", "home", lambda: redirect("/docs"))
+    pages.add_url_rule("/docs/assets/<path:name>", "assets", _asset)
+    pages.add_url_rule("/problems/<slug>", "problem", _problem)
+    _add(pages, "", "myapp", operations)
+    for feature in dict.fromkeys(operation.feature for operation in operations):
+        own = [op for op in operations if op.feature == feature]
+        prefix, _, _ = own[0].url.partition(f"/{feature}")
+        _add(pages, f"{prefix}/{feature}", feature, own)
+    return pages
+
+
+def _add(
+    pages: Blueprint, prefix: str, title: str, operations: Sequence[Operation]
+) -> None:
+    document = msgspec.json.encode(openapi.document(operations, title))
+    address = f"{prefix}/openapi.json"
+    page = PAGE.format(document=address, title=f"{title} API", script=SCRIPT)
+    pages.add_url_rule(
+        address,
+        f"{title}_document",
+        lambda: Response(document, mimetype="application/json"),
+    )
+    pages.add_url_rule(f"{prefix}/docs", f"{title}_page", lambda: _html(page))
+
+
+def _html(page: str) -> Response:
+    headers = {"Content-Security-Policy": PAGE_POLICY}
+    return Response(page, mimetype="text/html", headers=headers)
+
+
+def _asset(name: str) -> AnyResponse:
+    return send_from_directory(ASSETS, name, max_age=3600)
+
+
+def _problem(slug: str) -> AnyResponse:
+    """Explain the problem that a `type` names."""
+    for problem in errors.problems():
+        if errors.slug(problem.title) == slug:
+            text = f"<h1>{problem.status} {problem.title}</h1><p>{problem.__doc__}</p>"
+            return _html(f"<!doctype html><title>{escape(problem.title)}</title>{text}")
+    raise errors.NotFound()

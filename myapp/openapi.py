@@ -1,0 +1,260 @@
+"""The OpenAPI 3.1 document, written straight from the operations.
+
+Components are the contracts' own schemas, word for word. Every statement about an
+operation (who may call it, what it answers) comes from its declaration.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from myapp import errors
+from myapp.access import Rule
+from myapp.contract import MEDIA_TYPE, Contract
+from myapp.contract_rules import Schema, types_of
+from myapp.operations import CREATE, LIST, RETRIEVE, Operation
+from myapp.patch import JSON_PATCH, MERGE_PATCH
+
+Document = dict[str, Any]
+
+VERSION = "0.1.0"
+UUID_EXAMPLE = "01890a5d-ac96-774b-bcce-b302099a8057"
+EXAMPLES = {
+    "uuid": UUID_EXAMPLE,
+    "date-time": "2026-01-31T12:00:00Z",
+    "date": "2026-01-31",
+    "email": "ada@example.com",
+    "uri": "https://example.com/thanks",
+}
+
+PROBLEM: Schema = {
+    "title": "Problem",
+    "description": "What went wrong, and what to do about it (RFC 9457).",
+    "type": "object",
+    "properties": {
+        "type": {"type": "string", "format": "uri-reference"},
+        "title": {"type": "string"},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "detail": {"type": "string"},
+        "request_id": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "at": {
+                        "type": "string",
+                        "description": "A JSON Pointer, `?parameter` or `Header:`.",
+                    },
+                    "rule": {"type": "string"},
+                    "detail": {"type": "string"},
+                },
+                "required": ["at", "rule", "detail"],
+                "additionalProperties": False,
+            },
+        },
+    },
+    "required": ["type", "title", "status", "detail", "request_id"],
+    "additionalProperties": False,
+}
+JSON_PATCH_SCHEMA: Schema = {
+    "title": "JsonPatch",
+    "description": "A sequence of changes (RFC 6902).",
+    "type": "array",
+    "maxItems": 100,
+    "items": {
+        "type": "object",
+        "properties": {
+            "op": {"enum": ["add", "remove", "replace", "move", "copy", "test"]},
+            "path": {"type": "string"},
+            "from": {"type": "string"},
+            "value": {},
+        },
+        "required": ["op", "path"],
+    },
+}
+
+
+def document(operations: Sequence[Operation], title: str) -> Document:
+    """Return the OpenAPI document of some operations.
+
+    Raises TypeError where two contracts share a name.
+    """
+    paths: Document = {}
+    for operation in operations:
+        url = _path(operation.url)
+        paths.setdefault(url, {})[operation.method.lower()] = _operation(operation)
+    schemas = {"Problem": PROBLEM, "JsonPatch": JSON_PATCH_SCHEMA}
+    schemas |= _schemas(operations)
+    bearer = {"type": "http", "scheme": "bearer", "description": "An API key."}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": title, "version": VERSION},
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name} for name in sorted({op.feature for op in operations})],
+        "paths": paths,
+        "components": {"schemas": schemas, "securitySchemes": {"bearer": bearer}},
+    }
+
+
+def _path(url: str) -> str:
+    """Return a URL rule in the template form of OpenAPI."""
+    return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", url)
+
+
+def _schemas(operations: Iterable[Operation]) -> Document:
+    found: dict[str, Contract] = {}
+    schemas: Document = {}
+    for operation in operations:
+        for contract in (operation.accepts, operation.answers):
+            if contract is None:
+                continue
+            if found.setdefault(contract.name, contract) is not contract:
+                raise TypeError(
+                    f"{contract.declared_in}: another contract is named"
+                    f" {contract.name}: rename one of the two"
+                )
+            schemas[contract.name] = contract.read_schema
+            schemas[f"{contract.name}Write"] = contract.write_schema
+        if operation.kind is LIST and operation.answers:
+            name = f"{operation.answers.name}Page"
+            schemas[name] = _page_schema(operation.answers)
+    return schemas
+
+
+def _page_schema(contract: Contract) -> Schema:
+    return {
+        "title": f"{contract.name}Page",
+        "type": "object",
+        "properties": {
+            "items": {"type": "array", "items": _reference(contract.name)},
+            "next": {"type": ["string", "null"], "description": "The next cursor."},
+        },
+        "required": ["items", "next"],
+        "additionalProperties": False,
+    }
+
+
+def _reference(name: str) -> Document:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _operation(operation: Operation) -> Document:
+    described: Document = {
+        "operationId": operation_id(operation),
+        "summary": operation.summary,
+        "description": _description(operation.rule, operation.scope),
+        "tags": [operation.feature],
+        "parameters": [*_path_parameters(operation), *_parameters(operation)],
+        "responses": _responses(operation),
+        "security": [] if operation.rule.allows(None) else [{"bearer": []}],
+    }
+    if operation.accepts:
+        described["requestBody"] = _request_body(operation, operation.accepts)
+    return described
+
+
+def operation_id(operation: Operation) -> str:
+    """Return a unique, readable name: `customers_replace`, `…_complete`."""
+    name = operation.kind.name
+    if name == "action":
+        name = operation.url.rpartition("/")[2]
+    return f"{operation.feature}_{name}"
+
+
+def _description(rule: Rule, scope: str) -> str:
+    if rule.allows(None):
+        return "For anyone: no token is needed."
+    return f"For the role {rule.text}, with the scope `{scope}`."
+
+
+def _path_parameters(operation: Operation) -> list[Document]:
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "format": converter},
+        }
+        for converter, name in re.findall(r"<(\w+):(\w+)>", operation.url)
+    ]
+
+
+def _parameters(operation: Operation) -> list[Document]:
+    found = [
+        {"name": name, "in": "query", "schema": schema}
+        for name, schema in operation.parameters.items()
+    ]
+    if errors.PreconditionFailed in operation.problems:
+        tag = {"type": "string", "pattern": '^(\\*|(W/)?"[!#-~]*")$'}
+        text = "The `ETag` that you last read: writes only if it still holds."
+        header = {"name": "If-Match", "in": "header", "description": text}
+        found.append(header | {"required": operation.requires_match, "schema": tag})
+    if operation.kind is RETRIEVE:
+        text = "An `ETag`: answers 304 while it holds."
+        header = {"name": "If-None-Match", "in": "header", "description": text}
+        found.append(header | {"schema": {"type": "string"}})
+    return found
+
+
+def _request_body(operation: Operation, contract: Contract) -> Document:
+    write = _reference(f"{contract.name}Write")
+    content: Document = {}
+    for media_type in operation.kind.reads or (MEDIA_TYPE,):
+        content[media_type] = {"schema": write, "example": example(contract)}
+    if MERGE_PATCH in content:
+        field, value = next(iter(example(contract).items()))
+        change = {"op": "replace", "path": f"/{field}", "value": value}
+        merge = {"title": f"{contract.name}MergePatch", "type": "object"}
+        content[MERGE_PATCH] = {"schema": merge, "example": {field: value}}
+        schema = _reference("JsonPatch")
+        content[JSON_PATCH] = {"schema": schema, "example": [change]}
+    return {"required": True, "content": content}
+
+
+def example(contract: Contract) -> Document:
+    """Return a body that the contract admits, as it stands."""
+    return {field: _example(contract.properties[field]) for field in contract.writable}
+
+
+def _example(schema: Schema) -> Any:
+    if "examples" in schema:
+        return schema["examples"][0]
+    for keyword in ("default", "const"):
+        if keyword in schema:
+            return schema[keyword]
+    if "enum" in schema:
+        return schema["enum"][0]
+    if schema.get("format") in EXAMPLES:
+        return EXAMPLES[schema["format"]]
+    simple = {"boolean": True, "integer": schema.get("minimum"), "array": []}
+    simple |= {"number": schema.get("minimum"), "object": {}, "string": "string"}
+    return simple[sorted(types_of(schema) - {"null"})[0]]
+
+
+def _responses(operation: Operation) -> Document:
+    responses: Document = {str(operation.status): _success(operation)}
+    if operation.kind is RETRIEVE:
+        responses["304"] = {"description": "It has not changed."}
+    by_status: dict[int, list[str]] = {}
+    for problem in operation.problems:
+        by_status.setdefault(problem.status, []).append(problem.__doc__ or "")
+    for status, texts in by_status.items():
+        content = {errors.MEDIA_TYPE: {"schema": _reference("Problem")}}
+        responses[str(status)] = {"description": " ".join(texts), "content": content}
+    return responses
+
+
+def _success(operation: Operation) -> Document:
+    described: Document = {"description": HTTPStatus(operation.status).phrase}
+    if operation.answers is None:
+        return described
+    page = operation.kind is LIST
+    name = operation.answers.name + ("Page" if page else "")
+    described["content"] = {MEDIA_TYPE: {"schema": _reference(name)}}
+    headers = ["Link", "X-Total-Count"] if page else ["ETag"]
+    if operation.kind is CREATE:
+        headers.append("Location")
+    described["headers"] = {name: {"schema": {"type": "string"}} for name in headers}
+    return described

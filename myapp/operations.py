@@ -1,0 +1,273 @@
+"""The operations: list, create, retrieve, replace, update, delete and action.
+
+Every rule of HTTP is written here once. A feature marks its methods with
+`operation.<kind>(RULE)`; `Operation.answer` takes a WSGI environment to a Reply:
+authenticate, scope and rule, handler, reply. Knows no web framework.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
+
+from myapp import contract as contracts
+from myapp import errors, pagination
+from myapp.access import PUBLIC, Principal, Rule, admit, authenticate
+from myapp.contract import Contract
+from myapp.errors import NotAcceptable, Problem, Reply
+from myapp.patch import JSON_PATCH, MERGE_PATCH
+from myapp.repository import Page, Record
+from myapp.request import Environ, Request
+
+Result = Record | Page | Reply | None
+Handler = Callable[..., Result]
+Problems = tuple[type[Problem], ...]
+
+HEADERS = {
+    "Content-Type": contracts.MEDIA_TYPE,
+    "Cache-Control": "private, no-cache",
+    "Vary": "Accept, Authorization, Origin",
+}
+EVERYWHERE = (
+    errors.BadRequest,
+    errors.NotAcceptable,
+    errors.InternalError,
+    errors.Unavailable,
+)
+GUARDED = (errors.Unauthorized, errors.Forbidden)
+BODY = (errors.LengthRequired, errors.PayloadTooLarge, errors.UnsupportedMediaType)
+ITEM_WRITE = (errors.NotFound, errors.Conflict, errors.PreconditionFailed)
+
+
+class Kind(NamedTuple):
+    """What the operations of one kind have in common."""
+
+    name: str
+    method: str
+    status: int
+    problems: Problems = ()
+    reads: tuple[str, ...] = ()
+
+
+JSON = (contracts.MEDIA_TYPE,)
+LIST = Kind("list", "GET", 200)
+CREATE = Kind("create", "POST", 201, (*BODY, errors.Conflict), JSON)
+RETRIEVE = Kind("retrieve", "GET", 200, (errors.NotFound,))
+REPLACE = Kind("replace", "PUT", 200, (*BODY, *ITEM_WRITE), JSON)
+UPDATE = Kind(
+    "update",
+    "PATCH",
+    200,
+    (*BODY, *ITEM_WRITE, errors.Unprocessable),
+    (MERGE_PATCH, JSON_PATCH),
+)
+DELETE = Kind("delete", "DELETE", 204, ITEM_WRITE)
+ACTION = Kind("action", "any", 200)
+
+
+class Mark(NamedTuple):
+    """What a feature's method declares; its feature completes it to an Operation."""
+
+    kind: Kind
+    rule: Rule
+    handler: Handler
+    accepts: Contract | None
+    answers: Contract | None
+    problems: Problems
+    requires_match: bool
+
+
+def _marks(kind: Kind) -> Callable[..., Callable[[Handler], Mark]]:
+    def declare(
+        rule: Rule,
+        *,
+        accepts: Contract | None = None,
+        answers: Contract | None = None,
+        problems: Problems = (),
+        requires_match: bool = False,
+    ) -> Callable[[Handler], Mark]:
+        return lambda handler: Mark(
+            kind, rule, handler, accepts, answers, problems, requires_match
+        )
+
+    return declare
+
+
+class operation:
+    """The decorators of a feature's methods: `@operation.retrieve(VIEWER)`.
+
+    The rule is required. `accepts` and `answers` default to the feature's contract;
+    an action has only those that it names. `requires_match` asks for If-Match (428).
+    """
+
+    list = staticmethod(_marks(LIST))
+    create = staticmethod(_marks(CREATE))
+    retrieve = staticmethod(_marks(RETRIEVE))
+    replace = staticmethod(_marks(REPLACE))
+    update = staticmethod(_marks(UPDATE))
+    delete = staticmethod(_marks(DELETE))
+    action = staticmethod(_marks(ACTION))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """One operation of a feature: frozen data, and `answer`."""
+
+    kind: Kind
+    method: str
+    url: str
+    feature: str
+    scope: str
+    rule: Rule
+    accepts: Contract | None
+    answers: Contract | None
+    problems: Problems
+    parameters: Mapping[str, Any]
+    requires_match: bool
+    summary: str
+    handler: Handler
+
+    @property
+    def status(self) -> int:
+        """The status of success."""
+        return self.kind.status if self.answers else 204
+
+    def permits(self, principal: Principal | None) -> bool:
+        """Tell whether rule and scope admit a principal, before any record is read."""
+        try:
+            admit(principal, self.rule, self.scope)
+        except (errors.Unauthorized, errors.Forbidden):
+            return self.rule.allows(None)
+        return True
+
+    def answer(self, environ: Environ, path: Mapping[str, Any]) -> Reply:
+        """Carry out one request; every exception becomes a problem."""
+        request = Request(self, environ, path)
+        environ["myapp.request"] = request
+        try:
+            self._admit(request)
+            self._check_accept(environ.get("HTTP_ACCEPT"))
+            request.query  # noqa: B018 (unknown parameters are refused everywhere)
+            return self._reply(request, self.handler(request))
+        except Exception as error:
+            return errors.respond(error, environ.get("myapp.request_id", ""))
+
+    def _admit(self, request: Request) -> None:
+        if self.rule.allows(None):
+            return
+        request.signed_in = authenticate(request.environ.get("HTTP_AUTHORIZATION"))
+        admit(request.signed_in, self.rule, self.scope)
+
+    @staticmethod
+    def _check_accept(header: str | None) -> None:
+        if header is None or header in ("*/*", contracts.MEDIA_TYPE):
+            return
+        accepted = parse_accept_header(header, MIMEAccept)
+        if not accepted.quality(contracts.MEDIA_TYPE):
+            raise NotAcceptable(f"This answers {contracts.MEDIA_TYPE}: accept it.")
+
+    def _reply(self, request: Request, result: Result) -> Reply:
+        if isinstance(result, Record):
+            return self._reply_record(request, result)
+        if isinstance(result, Page):
+            return self._reply_page(request, result)
+        return result or Reply(204)
+
+    def _reply_record(self, request: Request, record: Record) -> Reply:
+        contract = _answered(self)
+        headers = dict(HEADERS)
+        if record.version:
+            headers["ETag"] = contract.entity_tag(record)
+            if self.kind is RETRIEVE and request.has_current(headers["ETag"]):
+                return Reply(304, headers=headers)
+        if self.kind is CREATE:
+            created = contract.value(record, "id")
+            headers["Location"] = f"{_url_of(request)}/{created}"
+        return Reply(self.kind.status, contract.represent(record), headers)
+
+    def _reply_page(self, request: Request, page: Page) -> Reply:
+        headers = dict(HEADERS)
+        if page.next:
+            query = urlencode({**request.query, "cursor": page.next})
+            headers["Link"] = f'<{_url_of(request)}?{query}>; rel="next"'
+        if page.total is not None:
+            headers["X-Total-Count"] = str(page.total)
+        return Reply(200, _answered(self).represent_page(page), headers)
+
+
+def complete(
+    mark: Mark, *, feature: str, method: str, url: str, contract: Contract
+) -> Operation:
+    """Return the operation that a mark declares on one URL of a feature."""
+    kind = mark.kind
+    own = None if kind is ACTION else contract
+    accepts = mark.accepts or (own if kind.reads else None)
+    answers = mark.answers or (None if kind is DELETE else own)
+    return Operation(
+        kind=kind,
+        method=method,
+        url=url,
+        feature=feature,
+        scope=f"{feature}:{'read' if method == 'GET' else 'write'}",
+        rule=mark.rule,
+        accepts=accepts,
+        answers=answers,
+        problems=_problems(mark, accepts),
+        parameters=pagination.parameters(contract) if kind is LIST else {},
+        requires_match=mark.requires_match,
+        summary=(mark.handler.__doc__ or "").strip().partition("\n")[0],
+        handler=mark.handler,
+    )
+
+
+def _problems(mark: Mark, accepts: Contract | None) -> Problems:
+    """Return every problem that an operation may answer, by status."""
+    found = {*EVERYWHERE, *mark.kind.problems, *mark.problems}
+    if mark.rule is not PUBLIC:
+        found |= {*GUARDED}
+    if accepts:
+        found |= {*BODY}
+    if mark.requires_match:
+        found |= {errors.PreconditionRequired}
+    return tuple(sorted(found, key=lambda problem: problem.status))
+
+
+def _answered(operation: Operation) -> Contract:
+    if operation.answers is None:
+        method = f"{operation.method} {operation.url}"
+        raise TypeError(f"{method} returns a record: declare `answers=CONTRACT`")
+    return operation.answers
+
+
+def answer_options(operations: Mapping[str, Operation], environ: Environ) -> Reply:
+    """Answer OPTIONS: the methods that the caller may use on one resource.
+
+    A CORS preflight carries no token and is told every method.
+    """
+    try:
+        preflight = "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
+        principal = authenticate(environ.get("HTTP_AUTHORIZATION"))
+        methods = [
+            method
+            for method, operation in operations.items()
+            if preflight or operation.permits(principal)
+        ]
+        if not methods and principal is None:
+            raise errors.Unauthorized("This needs a bearer token.")
+    except Problem as problem:
+        return errors.respond(problem, environ.get("myapp.request_id", ""))
+    headers = {"Allow": ", ".join([*methods, "OPTIONS"])}
+    if "GET" in methods:
+        headers["Allow"] += ", HEAD"
+    if "PATCH" in methods:
+        headers["Accept-Patch"] = ", ".join(UPDATE.reads)
+    return Reply(204, headers=headers)
+
+
+def _url_of(request: Request) -> str:
+    environ = request.environ
+    path: str = environ.get("SCRIPT_NAME", "") + environ["PATH_INFO"]
+    return path.rstrip("/")

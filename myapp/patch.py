@@ -1,0 +1,100 @@
+"""The two patch formats: JSON Merge Patch (RFC 7396) and JSON Patch (RFC 6902).
+
+A patch applies to the document that clients see and may change what they may write.
+The result is validated by the contract, so a patch can do nothing a PUT could not.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jsonpatch
+from jsonpointer import JsonPointerException
+
+from myapp import strict_json
+from myapp.contract import Contract
+from myapp.errors import BadRequest, BrokenRule, Conflict, InvalidBody, Unprocessable
+
+MERGE_PATCH = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+MOST_OPERATIONS = 100
+
+Document = dict[str, Any]
+
+
+class Patch:
+    """A patch on one contract's documents; call it with the current document."""
+
+    def __init__(self, contract: Contract, apply: Callable[[Document], Any]) -> None:
+        self._contract = contract
+        self._apply = apply
+
+    def __call__(self, document: Document) -> Document:
+        """Return the values to write; raise InvalidBody, Conflict, Unprocessable."""
+        patched = self._apply(document)
+        if not isinstance(patched, dict):
+            rule = BrokenRule("", "type", "must stay an object")
+            raise InvalidBody("The patch replaces the whole document.", [rule])
+        assigned = set(self._contract.shown) - set(self._contract.writable)
+        for field in assigned:
+            _unchanged(field, document, patched)
+        written = {f: patched[f] for f in patched if f not in assigned}
+        return self._contract.validate(written)
+
+
+def _unchanged(field: str, document: Document, patched: Document) -> None:
+    if field not in patched or patched[field] != document[field]:
+        rule = BrokenRule(f"/{field}", "readOnly", "is assigned by the server")
+        raise Unprocessable("The patch changes what the server assigns.", [rule])
+
+
+def read_patch(contract: Contract, media_type: str, raw: bytes) -> Patch:
+    """Read a patch of either format; raise BadRequest for a malformed one."""
+    parsed = strict_json.loads(raw)
+    if media_type == MERGE_PATCH:
+        if not isinstance(parsed, dict):
+            raise BadRequest("A merge patch is a JSON object (RFC 7396).")
+        return Patch(contract, lambda document: merge(document, parsed))
+    return Patch(contract, _json_patch(parsed))
+
+
+def merge(target: Any, patch: Any) -> Any:
+    """Return the target with a merge patch applied (RFC 7396, section 2)."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = merge(merged.get(name), value)
+    return merged
+
+
+def _json_patch(parsed: Any) -> Callable[[Document], Any]:
+    if not isinstance(parsed, list) or len(parsed) > MOST_OPERATIONS:
+        raise BadRequest(
+            f"A JSON Patch is an array of at most {MOST_OPERATIONS} operations"
+            " (RFC 6902)."
+        )
+    try:
+        steps = [jsonpatch.JsonPatch([operation]) for operation in parsed]
+    except (jsonpatch.InvalidJsonPatch, JsonPointerException, TypeError, KeyError):
+        raise BadRequest(
+            "Each operation of a JSON Patch has `op` (add, remove, replace, move, copy"
+            " or test), `path`, and `value` or `from` where it needs them (RFC 6902)."
+        ) from None
+    return lambda document: _apply(steps, document)
+
+
+def _apply(steps: list[jsonpatch.JsonPatch], document: Any) -> Any:
+    for index, step in enumerate(steps):
+        try:
+            document = step.apply(document)
+        except jsonpatch.JsonPatchTestFailed:
+            rule = BrokenRule(f"/{index}", "test", "the value is another one")
+            raise Conflict("A test of the patch failed.", [rule]) from None
+        except (jsonpatch.JsonPatchException, JsonPointerException, TypeError):
+            rule = BrokenRule(f"/{index}/path", "path", "leads nowhere")
+            raise Unprocessable("The patch cannot be applied.", [rule]) from None
+        strict_json.check(document)  # copies of copies must not grow without bound
+    return document

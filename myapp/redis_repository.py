@@ -1,0 +1,223 @@
+"""The Redis repository: records that expire, behind the same interface.
+
+A record is a hash `{account}:<resource>:<id>` with its version and one JSON value a
+field; an index, a sorted set of ids, keeps the order. The braces keep an account's
+keys in one slot of a cluster. Every write is one script or one transaction.
+Keeps to the commands of Redis 6.2.
+"""
+
+from collections.abc import Collection
+from datetime import timedelta
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from uuid_utils.compat import uuid7
+
+from myapp import db
+from myapp.contract import Contract
+from myapp.contract_rules import error_in
+from myapp.errors import Forbidden, NotFound, PreconditionFailed
+from myapp.pagination import Slice
+from myapp.repository import Condition, Page, Record, Repository, Values
+
+CHECK = """
+local version = redis.call('HGET', KEYS[1], 'version')
+if not version then return 'absent' end
+for field, allowed in pairs(cjson.decode(ARGV[2])) do
+  local held, met = redis.call('HGET', KEYS[1], field), false
+  for _, value in ipairs(allowed) do met = met or value == held end
+  if not met then return 'forbidden' end
+end
+if ARGV[1] ~= '' and ARGV[1] ~= version then return 'changed' end
+"""
+"""ARGV: the expected version or '', the condition as field → encoded values."""
+
+COMPARE_AND_SET = CHECK + """
+redis.call('HINCRBY', KEYS[1], 'version', 1)
+for i = 4 + ARGV[3], #ARGV, 2 do
+  redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+end
+return redis.call('HMGET', KEYS[1], 'version', unpack(ARGV, 4, 3 + ARGV[3]))
+"""
+"""ARGV, further: how many fields are shown, their names, the fields to write."""
+
+COMPARE_AND_DELETE = CHECK + """
+redis.call('DEL', KEYS[1])
+redis.call('ZREM', KEYS[2], ARGV[3])
+return 'deleted'
+"""
+"""ARGV, further: the id to take off the index."""
+
+_encode = msgspec.json.encode
+_decode = msgspec.json.decode
+
+
+Found = list[tuple[str, Record]]
+
+
+class RedisRepository(Repository):
+    """The records of one contract, each living for `ttl` from its creation.
+
+    Raises ContractError for a contract that asks for filters or sorts.
+    """
+
+    def __init__(self, name: str, contract: Contract, *, ttl: timedelta) -> None:
+        for field in (*contract.filters, *contract.sorts):
+            raise error_in(contract, field, "cannot be searched in Redis: unlist it")
+        self.contract = contract
+        self.name = name
+        self.ttl = ttl
+
+    @cached_property
+    def _compare_and_set(self) -> Any:
+        return db.redis_store.register_script(COMPARE_AND_SET)
+
+    @cached_property
+    def _compare_and_delete(self) -> Any:
+        return db.redis_store.register_script(COMPARE_AND_DELETE)
+
+    def _key(self, tenant: UUID, id: UUID | str) -> str:
+        return f"{{{tenant}}}:{self.name}:{id}"
+
+    def _index(self, tenant: UUID) -> str:
+        return f"{{{tenant}}}:{self.name}"
+
+    def list(self, tenant: UUID, slice: Slice, **parent: Any) -> Page:
+        """Return one page, filled past expired members, which are swept."""
+        if slice.count:
+            self._sweep(tenant)
+        found: Found = []
+        edge = f"({slice.after[1]}" if slice.after else "+"
+        while len(found) <= slice.limit:
+            wanted = slice.limit + 1 - len(found)
+            ids = db.redis_store.zrevrangebylex(
+                self._index(tenant), edge, "-", start=0, num=wanted
+            )
+            found.extend(self._living(tenant, ids))
+            if len(ids) < wanted:
+                break
+            edge = f"({ids[-1]}"
+        return self._paged(tenant, found, slice)
+
+    def _paged(self, tenant: UUID, found: Found, slice: Slice) -> Page:
+        total = db.redis_store.zcard(self._index(tenant)) if slice.count else None
+        records = [record for _, record in found[: slice.limit]]
+        if len(found) <= slice.limit:
+            return Page(records, None, total)
+        last = found[slice.limit - 1][0]
+        return Page(records, slice.cursor(last, last), total)
+
+    def _living(self, tenant: UUID, ids: Collection[str]) -> Found:
+        """Return the ids that still have a record; take the others off the index."""
+        pipeline = db.redis_store.pipeline(transaction=False)
+        for id in ids:
+            pipeline.hmget(self._key(tenant, id), "version", *self.contract.shown)
+        rows = dict(zip(ids, pipeline.execute(), strict=True))
+        expired = [id for id, row in rows.items() if row[0] is None]
+        if expired:
+            db.redis_store.zrem(self._index(tenant), *expired)
+        return [(id, _record(row)) for id, row in rows.items() if row[0] is not None]
+
+    def _sweep(self, tenant: UUID) -> None:
+        edge = "-"
+        while ids := db.redis_store.zrangebylex(
+            self._index(tenant), edge, "+", start=0, num=500
+        ):
+            self._living(tenant, ids)
+            edge = f"({ids[-1]}"
+
+    def create(self, tenant: UUID, values: Values, **assigned: Any) -> Record:
+        """Store a new record and list it, in one transaction."""
+        id, now = uuid7(), db.now()
+        expires_at = now + self.ttl
+        fields = {"id": id, "created_at": now, "updated_at": now}
+        fields |= {"expires_at": expires_at, **values, **assigned}
+        key, index = self._key(tenant, id), self._index(tenant)
+        stored = {field: _encode(fields[field]) for field in self.contract.properties}
+        pipeline = db.redis_store.pipeline(transaction=True)
+        pipeline.hset(key, mapping={"version": 1, **stored})
+        pipeline.pexpireat(key, expires_at)
+        pipeline.zadd(index, {str(id): 0})
+        # The newest member lives longest: when it is gone, so are all.
+        pipeline.pexpireat(index, expires_at)
+        pipeline.execute()
+        return Record(tuple(fields[field] for field in self.contract.shown), 1)
+
+    def retrieve(self, tenant: UUID, id: UUID, **parent: Any) -> Record:
+        """Return one record; raise NotFound when it has expired."""
+        row = db.redis_store.hmget(
+            self._key(tenant, id), "version", *self.contract.shown
+        )
+        if row[0] is None:
+            raise NotFound()
+        return _record(row)
+
+    def replace(
+        self,
+        tenant: UUID,
+        id: UUID,
+        values: Values,
+        if_match: int | None = None,
+        where: Condition | None = None,
+    ) -> Record:
+        """Write fields of a record by compare-and-set; it expires when it did."""
+        fields = dict(values)
+        if "updated_at" in self.contract.properties:
+            fields["updated_at"] = db.now()
+        written = [part for field in fields for part in (field, _encode(fields[field]))]
+        shown = self.contract.shown
+        row = self._compare_and_set(
+            keys=[self._key(tenant, id)],
+            args=[*_check(if_match, where), len(shown), *shown, *written],
+            client=db.redis_store,
+        )
+        _refuse(row)
+        return _record(row)
+
+    def delete(
+        self,
+        tenant: UUID,
+        id: UUID,
+        if_match: int | None = None,
+        where: Condition | None = None,
+    ) -> None:
+        """Remove a record and its place in the order."""
+        keys = [self._key(tenant, id), self._index(tenant)]
+        done = self._compare_and_delete(
+            keys=keys,
+            args=[*_check(if_match, where), str(id)],
+            client=db.redis_store,
+        )
+        _refuse(done)
+
+
+def _record(row: list[str]) -> Record:
+    version, *values = row
+    return Record(tuple(_decode(value) for value in values), int(version))
+
+
+def _check(if_match: int | None, where: Condition | None) -> tuple[int | str, bytes]:
+    """Return what CHECK reads: the expected version and the condition."""
+    allowed = {
+        field: [_encode(value).decode() for value in _alternatives(wanted)]
+        for field, wanted in (where or {}).items()
+    }
+    return "" if if_match is None else if_match, _encode(allowed)
+
+
+def _alternatives(wanted: Any) -> Collection[Any]:
+    if isinstance(wanted, Collection) and not isinstance(wanted, str):
+        return wanted
+    return [wanted]
+
+
+def _refuse(answer: Any) -> None:
+    """Raise the problem that a script answers with, if it is one."""
+    if answer == "absent":
+        raise NotFound()
+    if answer == "forbidden":
+        raise Forbidden("Your role does not reach this one.")
+    if answer == "changed":
+        raise PreconditionFailed()

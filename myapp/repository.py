@@ -1,0 +1,111 @@
+"""The interface that both stores keep, and the values that pass through it.
+
+A repository serves one contract for all tenants; the tenant is the first argument
+of every method and has no default. Each method is atomic by itself.
+Imports `errors`; `contract` and `pagination` import this file.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
+
+from myapp.errors import Conflict, PreconditionFailed
+
+if TYPE_CHECKING:
+    from myapp.contract import Contract
+    from myapp.pagination import Slice
+
+Values = Mapping[str, Any]
+Change = Callable[[dict[str, Any]], Values]
+"""From the document that clients see to the fields to write."""
+Condition = Mapping[str, Any]
+"""Field → the value it must have, or a collection of the values it may have."""
+
+ATTEMPTS = 3
+
+
+class Record(NamedTuple):
+    """One resource: its shown values in the contract's order, and its version.
+
+    Version 0 says that there is none, and so no entity tag.
+    """
+
+    values: tuple[Any, ...]
+    version: int = 0
+
+
+class Page(NamedTuple):
+    """Some records of a list, the cursor of the next ones, and the count if asked."""
+
+    items: list[Record]
+    next: str | None = None
+    total: int | None = None
+
+
+class Repository(ABC):
+    """Where the records of one contract are kept."""
+
+    contract: "Contract"
+
+    @abstractmethod
+    def list(self, tenant: UUID, slice: "Slice", **parent: Any) -> Page:
+        """Return one page of the tenant's records."""
+
+    @abstractmethod
+    def create(self, tenant: UUID, values: Values, **assigned: Any) -> Record:
+        """Store new values, with what the server assigns; raise Conflict."""
+
+    @abstractmethod
+    def retrieve(self, tenant: UUID, id: UUID, **parent: Any) -> Record:
+        """Return one record; raise NotFound."""
+
+    @abstractmethod
+    def replace(
+        self,
+        tenant: UUID,
+        id: UUID,
+        values: Values,
+        if_match: int | None = None,
+        where: Condition | None = None,
+    ) -> Record:
+        """Write the given fields of a record.
+
+        Raises NotFound, Forbidden where the record does not meet `where`,
+        PreconditionFailed where `if_match` is not its version, and Conflict.
+        """
+
+    @abstractmethod
+    def delete(
+        self,
+        tenant: UUID,
+        id: UUID,
+        if_match: int | None = None,
+        where: Condition | None = None,
+    ) -> None:
+        """Remove a record; raise as `replace` does."""
+
+    def update(
+        self,
+        tenant: UUID,
+        id: UUID,
+        change: Change,
+        if_match: int | None = None,
+        where: Condition | None = None,
+    ) -> Record:
+        """Write what `change` makes of the current document; raise as `replace`.
+
+        The write carries the version that was read. Without `if_match` a lost race
+        is tried again, then it is a Conflict.
+        """
+        for _ in range(1 if if_match is not None else ATTEMPTS):
+            record = self.retrieve(tenant, id)
+            if if_match not in (None, record.version):
+                raise PreconditionFailed()
+            values = change(self.contract.document(record))
+            try:
+                return self.replace(tenant, id, values, record.version, where)
+            except PreconditionFailed:
+                if if_match is not None:
+                    raise
+        raise Conflict("Others changed this at the same time: try again.")

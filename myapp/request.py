@@ -1,0 +1,221 @@
+"""What a handler may ask of a request; what costs is parsed on first use.
+
+Reads the WSGI environment (PEP 3333), strictly: a query, a header or a body that
+could be understood in two ways is a BadRequest.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+from myapp import db, strict_json
+from myapp.access import Principal
+from myapp.contract import MEDIA_TYPE, Contract
+from myapp.errors import (
+    BadRequest,
+    BrokenRule,
+    Forbidden,
+    LengthRequired,
+    PayloadTooLarge,
+    PreconditionFailed,
+    PreconditionRequired,
+    Unauthorized,
+    UnsupportedMediaType,
+)
+from myapp.pagination import Slice, read_slice
+from myapp.patch import JSON_PATCH, MERGE_PATCH, Patch, read_patch
+from myapp.repository import Condition
+
+if TYPE_CHECKING:
+    from myapp.operations import Operation
+
+Environ = dict[str, Any]
+
+MOST_PARAMETERS = 50
+ENTITY_TAG = re.compile(r'(?:W/)?"([!#-~\x80-\xff]*)"')
+OUR_TAG = re.compile(r"([0-9]{1,9})-[0-9a-f]{8}")
+
+
+class Request:
+    """One call of an operation."""
+
+    signed_in: Principal | None = None
+    """Who calls; set once the operation has authenticated, None for PUBLIC ones."""
+
+    def __init__(
+        self, operation: "Operation", environ: Environ, path: Mapping[str, Any]
+    ) -> None:
+        self.operation = operation
+        self.environ = environ
+        self.path = path
+
+    @property
+    def principal(self) -> Principal:
+        """Who calls; raise Unauthorized where nobody is signed in."""
+        if self.signed_in is None:
+            raise Unauthorized("This needs a bearer token.")
+        return self.signed_in
+
+    @property
+    def tenant(self) -> UUID:
+        """The account of the caller; raise Unauthorized where nobody is signed in."""
+        if self.principal.account_id is None:
+            raise Forbidden("The operator's credential belongs to no account.")
+        return self.principal.account_id
+
+    @property
+    def peer(self) -> str:
+        """The address that the request came from."""
+        return str(self.environ.get("REMOTE_ADDR", ""))
+
+    @cached_property
+    def query(self) -> dict[str, str]:
+        """The query parameters, each known and given once; raise BadRequest."""
+        text = self.environ.get("QUERY_STRING", "")
+        return read_query(text, self.operation.parameters) if text else {}
+
+    @cached_property
+    def page(self) -> Slice:
+        """The part of the list that is asked for; raise BadRequest."""
+        return read_slice(_declared(self.operation.answers), self.query, self.tenant)
+
+    @cached_property
+    def raw(self) -> bytes:
+        """The bytes of the body; raise on a foreign type or too large a body."""
+        self._check_media_type()
+        return read_body(self.environ, db.stores().settings["MAX_CONTENT_LENGTH"])
+
+    @property
+    def media_type(self) -> str:
+        """The media type of the body, in lower case, without parameters."""
+        return self.environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+
+    def _check_media_type(self) -> None:
+        accepted = self.operation.kind.reads or (MEDIA_TYPE,)
+        _, _, rest = self.environ.get("CONTENT_TYPE", "").lower().partition("charset=")
+        foreign = rest.strip(' "') not in ("", "utf-8", "utf8")
+        if self.media_type not in accepted or foreign:
+            listed = " or ".join(accepted)
+            problem = UnsupportedMediaType(f"Send {listed}, encoded in UTF-8.")
+            if MERGE_PATCH in accepted:
+                problem.headers = {"Accept-Patch": ", ".join(accepted)}
+            raise problem
+        if self.environ.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
+            raise UnsupportedMediaType("Send the body without a Content-Encoding.")
+
+    @cached_property
+    def body(self) -> dict[str, Any]:
+        """The values of a body that keeps the contract; raise InvalidBody."""
+        document = strict_json.loads(self.raw)
+        return _declared(self.operation.accepts).validate(document)
+
+    @cached_property
+    def change(self) -> Patch:
+        """The patch in the body; raise BadRequest."""
+        contract = _declared(self.operation.accepts)
+        return read_patch(contract, self.media_type, self.raw)
+
+    @cached_property
+    def if_match(self) -> int | None:
+        """The version that If-Match asks for (RFC 9110, 13.1.1)."""
+        header = self.environ.get("HTTP_IF_MATCH")
+        if header is None:
+            if self.operation.requires_match:
+                raise PreconditionRequired()
+            return None
+        return None if header.strip() == "*" else read_version(header)
+
+    @property
+    def where(self) -> Condition | None:
+        """What the rule asks of the record itself."""
+        where = self.operation.rule.where
+        return where(self.principal) if where else None
+
+    def has_current(self, tag: str) -> bool:
+        """Tell whether If-None-Match lists this entity tag (RFC 9110, 13.1.2)."""
+        header = self.environ.get("HTTP_IF_NONE_MATCH")
+        if header is None:
+            return False
+        return header.strip() == "*" or tag.strip('"') in ENTITY_TAG.findall(header)
+
+
+def _declared(contract: Contract | None) -> Contract:
+    if contract is None:
+        raise TypeError("the operation declares no contract: add accepts= or answers=")
+    return contract
+
+
+def read_query(text: str, known: Mapping[str, Any]) -> dict[str, str]:
+    """Return the parameters of a query string; raise BadRequest for a doubtful one."""
+    try:
+        pairs = parse_qsl(
+            text,
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=MOST_PARAMETERS,
+        )
+    except ValueError:
+        detail = f"must be UTF-8, with at most {MOST_PARAMETERS} parameters"
+        raise _bad_query("", "format", detail) from None
+    query = dict(pairs)
+    if len(query) < len(pairs):
+        raise _bad_query("", "unique", "gives a parameter twice: give it once")
+    for name, value in pairs:
+        if name not in known:
+            listed = ", ".join(known) or "none"
+            raise _bad_query(name, "unknown", f"is not known here; there is: {listed}")
+        if "\0" in value:
+            raise _bad_query(name, "format", "holds NUL (U+0000)")
+    return query
+
+
+def _bad_query(name: str, rule: str, detail: str) -> BadRequest:
+    broken = BrokenRule(f"?{name}", rule, detail)
+    return BadRequest("The query cannot be read.", [broken])
+
+
+def read_body(environ: Environ, most: int) -> bytes:
+    """Return the bytes of a body of at most `most` bytes."""
+    length = environ.get("CONTENT_LENGTH") or ""
+    if not length:
+        return _read_unmeasured(environ, most)
+    if not (length.isascii() and length.isdigit()):
+        raise BadRequest("Content-Length must be a number of bytes.")
+    if int(length[:18]) > most:
+        raise PayloadTooLarge(f"The body may have at most {most} bytes.")
+    try:
+        raw: bytes = environ["wsgi.input"].read(int(length))
+    except OSError:
+        raise BadRequest("The body ended before its Content-Length.") from None
+    if len(raw) < int(length):
+        raise BadRequest("The body ended before its Content-Length.")
+    return raw
+
+
+def _read_unmeasured(environ: Environ, most: int) -> bytes:
+    if "HTTP_TRANSFER_ENCODING" not in environ:
+        return b""
+    if not environ.get("wsgi.input_terminated"):
+        raise LengthRequired("Send the body with Content-Length, not in chunks.")
+    raw: bytes = environ["wsgi.input"].read(most + 1)
+    if len(raw) > most:
+        raise PayloadTooLarge(f"The body may have at most {most} bytes.")
+    return raw
+
+
+def read_version(header: str) -> int:
+    """Return the version in one strong or weakened entity tag.
+
+    Raises BadRequest for what is no entity tag, PreconditionFailed for a foreign one.
+    """
+    tag = ENTITY_TAG.fullmatch(header.strip())
+    if tag is None:
+        rule = BrokenRule("If-Match:", "format", 'must be one entity tag: `"…"`')
+        raise BadRequest("A header cannot be read.", [rule])
+    ours = OUR_TAG.fullmatch(tag[1])
+    if ours is None:
+        raise PreconditionFailed()
+    return int(ours[1])

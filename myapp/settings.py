@@ -1,0 +1,109 @@
+"""Where the settings come from, and what makes a set of them unfit to start with."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flask import Config
+from flask.helpers import get_debug_flag
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+Settings = Mapping[str, Any]
+FROM_ENVIRONMENT = ("DATABASE_URL", "MIGRATION_DATABASE_URL", "REDIS_URL")
+
+
+class SettingsError(RuntimeError):
+    """The settings are unfit; the message names each and its remedy."""
+
+
+def load(config: Config, instance: Path, test_config: Settings | None) -> None:
+    """Fill the configuration, later sources over earlier ones; raise SettingsError."""
+    chosen = os.environ.get("MYAPP_CONFIG") or _default_name()
+    if chosen not in ("development", "production"):
+        raise SettingsError(f"MYAPP_CONFIG={chosen}: use development or production")
+    config.from_object(f"default_config.{chosen.capitalize()}Config")
+    if test_config is None:
+        config.from_pyfile(str(instance / "config.py"), silent=True)
+        config.from_prefixed_env("MYAPP")
+        config.from_mapping(
+            {name: os.environ[name] for name in FROM_ENVIRONMENT if name in os.environ}
+        )
+    else:
+        config.from_mapping(test_config)
+    if chosen == "production":
+        _refuse_unfit(config)
+    elif not config["REDIS_URL"]:
+        config["REDIS_URL"] = f"unix://{instance}/redis/redis.sock"
+    _derive(config)
+
+
+def _default_name() -> str:
+    return "development" if get_debug_flag() else "production"
+
+
+def _refuse_unfit(config: Settings) -> None:
+    unfit = [
+        f"{name} is not set: give the URL of the production store"
+        for name in ("DATABASE_URL", "REDIS_URL")
+        if not config[name]
+    ]
+    if config["DEVELOPMENT_SECRET"]:
+        unfit.append(
+            "DEVELOPMENT_SECRET is set, a secret of a developer's machine:"
+            " remove it from instance/config.py and the environment"
+        )
+    if unfit:
+        raise SettingsError(
+            "These settings are unfit for production:\n  "
+            + "\n  ".join(unfit)
+            + "\nOn your own machine: MYAPP_CONFIG=development, or ./run"
+        )
+
+
+def _derive(config: Config) -> None:
+    """Set what the extensions read, from our own settings."""
+    config["DATABASE_URL"] = url = sql_url(config["DATABASE_URL"])
+    owner = sql_url(config["MIGRATION_DATABASE_URL"])
+    config["MIGRATION_DATABASE_URL"] = owner or url
+    config["SQLALCHEMY_DATABASE_URI"] = url
+    config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(config)
+
+
+def sql_url(url: str) -> str:
+    """Return a URL that names the driver; `postgres://` is accepted."""
+    scheme, separator, rest = url.partition("://")
+    if scheme in ("postgres", "postgresql"):
+        scheme = "postgresql+psycopg"
+    return scheme + separator + rest
+
+
+def engine_options(config: Settings) -> dict[str, Any]:
+    """Return the options of the engine: bounded in connections and in time."""
+    seconds = config["SQL_TIMEOUT"]
+    options: dict[str, Any] = {
+        "pool_size": config["SQL_CONNECTIONS"],
+        "max_overflow": 0,
+        "pool_timeout": seconds,
+        "pool_pre_ping": True,
+    }
+    if config["DATABASE_URL"].startswith("sqlite"):
+        # A writer waits its turn this long; see the BEGIN in db.py.
+        return options | {"connect_args": {"timeout": seconds}}
+    statement = f"-c statement_timeout={int(seconds * 1000)}"
+    return options | {"connect_args": {"connect_timeout": 2, "options": statement}}
+
+
+def redis_options(config: Settings) -> dict[str, Any]:
+    """Return the options of the Redis client.
+
+    The library's default retries keep a caller waiting for seconds when Redis is
+    away; an API answers 503 at once, and its client tries again.
+    """
+    seconds = config["REDIS_TIMEOUT"]
+    return {
+        "socket_timeout": seconds,
+        "socket_connect_timeout": seconds,
+        "retry": Retry(NoBackoff(), 0),
+    }
