@@ -21,11 +21,11 @@ from myapp.errors import NotFound
 
 ACCOUNT_ID = UUID("01900000-0000-7000-8000-00000000de30")
 NAMES = """\
-Ada Lovelace, Alan Turing, Annie Easley, Barbara Liskov, Betty Holberton, Claude Shannon,
-Donald Knuth, Dorothy Vaughan, Edsger Dijkstra, Evelyn Boyd Granville, Frances Allen,
-Grace Hopper, Hedy Lamarr, Jean Bartik, John Backus, Karen Spärck Jones, Kathleen Booth,
-Katherine Johnson, Konrad Zuse, Lynn Conway, Margaret Hamilton, Mary Kenneth Keller,
-Niklaus Wirth, Radia Perlman, Tony Hoare"""
+Ada Lovelace, Alan Turing, Annie Easley, Barbara Liskov, Betty Holberton,
+Claude Shannon, Donald Knuth, Dorothy Vaughan, Edsger Dijkstra, Evelyn Boyd Granville,
+Frances Allen, Grace Hopper, Hedy Lamarr, Jean Bartik, John Backus, Karen Spärck Jones,
+Kathleen Booth, Katherine Johnson, Konrad Zuse, Lynn Conway, Margaret Hamilton,
+Mary Kenneth Keller, Niklaus Wirth, Radia Perlman, Tony Hoare"""
 
 
 def seed(app: Flask) -> None:

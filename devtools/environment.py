@@ -104,9 +104,9 @@ def set_up(layer: str) -> None:
 
 def install_with_uv(uv: str, layer: str) -> None:
     """Install a layer's pins with uv."""
-    files = [argument for name in LAYERS[layer] for argument in ("-r", ROOT / name)]
-    how = ["--python", PYTHON, "--require-hashes", "--no-build", "--quiet"]
-    run([uv, "pip", "install", *how, *files], AGAIN)
+    files = [f"--requirements={ROOT / name}" for name in LAYERS[layer]]
+    how = ["--require-hashes", "--no-build", "--quiet"]
+    run([uv, "pip", "install", "--python", PYTHON, *how, *files], AGAIN)
 
 
 def pip() -> list[str | Path]:

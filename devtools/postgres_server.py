@@ -61,8 +61,8 @@ class PostgresServer:
         self._choose_directory()
         programs = self._programs()
         data = self.directory / "data"
-        initdb = [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust"]
-        self._run([*initdb, "-E", "UTF8", "--no-locale", "--no-sync"])
+        options = "-U postgres -A trust -E UTF8 --no-locale --no-sync".split()
+        self._run([programs / "initdb", "-D", data, *options])
         settings = {**SETTINGS, "unix_socket_directories": str(self.directory)}
         options = [f"--{name}={value}" for name, value in settings.items()]
         with self._log.open("ab") as log:
@@ -92,7 +92,8 @@ class PostgresServer:
         """Make the folder; elsewhere where `nobody` or a socket cannot have it."""
         socket = len(os.fsencode(self.directory / ".s.PGSQL.5432"))
         if os.geteuid() == 0 or socket > LONGEST_SOCKET:
-            self._temporary = self.directory = Path(tempfile.mkdtemp(prefix="myapp-pg-"))
+            self.directory = Path(tempfile.mkdtemp(prefix="myapp-pg-"))
+            self._temporary = self.directory
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if os.geteuid() == 0:
             shutil.chown(self.directory, "nobody")
@@ -154,10 +155,12 @@ def _as_nobody() -> dict[str, Any]:
 
 def _runs(program: Path) -> bool:
     try:
-        command = [program, "--version"]
-        return not subprocess.run(command, capture_output=True, **_as_nobody()).returncode
+        done = subprocess.run(
+            [program, "--version"], capture_output=True, **_as_nobody()
+        )
     except OSError:
         return False
+    return done.returncode == 0
 
 
 def _installed() -> Path:

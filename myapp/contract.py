@@ -114,7 +114,7 @@ class Contract:
             errors = self._validator.iter_errors(document)
             rules = [rule for error in errors for rule in self._broken(error)]
             raise InvalidBody("The body breaks the contract.", rules)
-        values = self._defaults | document
+        values: dict[str, Any] = self._defaults | document
         for field, reader in self._readers:
             values[field] = self._read(field, reader, values[field])
         return values

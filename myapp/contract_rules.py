@@ -7,7 +7,7 @@ The schemas themselves are checked by the reference validator, jsonschema.
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from jsonschema.exceptions import SchemaError
 if TYPE_CHECKING:
     from myapp.contract import Contract
 
-Schema = Mapping[str, Any]
+Schema = dict[str, Any]
 
 FIELD_NAME = re.compile(r"[a-z][a-z0-9_]*")
 ANNOTATIONS = {
@@ -95,8 +95,8 @@ def _names(field: str) -> Iterator[str]:
         yield "a field is named in snake_case: rename it"
 
 
-def _complaints(schema: Schema) -> Iterator[str]:
-    if not isinstance(schema, Mapping):
+def _complaints(schema: Any) -> Iterator[str]:
+    if not isinstance(schema, dict):
         yield "its schema is no object: write {'type': …}"
         return
     for keyword in schema:
@@ -125,7 +125,7 @@ def _parts(schema: Schema) -> Iterator[Schema]:
     yield from schema.get("anyOf", ())
     yield from schema.get("oneOf", ())
     for keyword in ("items", "additionalProperties"):
-        if isinstance(schema.get(keyword), Mapping):
+        if isinstance(schema.get(keyword), dict):
             yield schema[keyword]
 
 

@@ -22,9 +22,10 @@ from sqlalchemy import (
     Dialect,
     Engine,
     ForeignKey,
-    ForeignKeyConstraint,
+    Index,
     MetaData,
     TypeDecorator,
+    UniqueConstraint,
     Uuid,
     event,
     text,
@@ -266,7 +267,9 @@ def _columns_of(table: str | None, constraint: str | None) -> list[str]:
     known = Base.metadata.tables.get(table or "")
     if known is None:
         return []
-    for unique in (*known.constraints, *known.indexes):
-        if unique.name == constraint and not isinstance(unique, ForeignKeyConstraint):
-            return [column.name for column in getattr(unique, "columns", ())]
-    return []
+    uniques = {
+        unique.name: [column.name for column in unique.columns]
+        for unique in (*known.constraints, *known.indexes)
+        if isinstance(unique, UniqueConstraint | Index)
+    }
+    return uniques.get(constraint or "", [])

@@ -198,7 +198,8 @@ def respond(error: Exception, request_id: str) -> Reply:
     if problem.errors:
         body["errors"] = list(_entries(problem.errors))
     headers = {"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store"}
-    return Reply(problem.status, msgspec.json.encode(body), headers | problem.headers)
+    headers.update(problem.headers)
+    return Reply(problem.status, msgspec.json.encode(body), headers)
 
 
 def slug(title: str) -> str:

@@ -228,7 +228,7 @@ def _example(schema: Schema) -> Any:
         return schema["enum"][0]
     if schema.get("format") in EXAMPLES:
         return EXAMPLES[schema["format"]]
-    simple = {"boolean": True, "integer": schema.get("minimum"), "array": []}
+    simple: Document = {"boolean": True, "integer": schema.get("minimum"), "array": []}
     simple |= {"number": schema.get("minimum"), "object": {}, "string": "string"}
     return simple[sorted(types_of(schema) - {"null"})[0]]
 

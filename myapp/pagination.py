@@ -38,7 +38,7 @@ class Slice(NamedTuple):
     descending: bool = True
     filters: tuple[Filter, ...] = ()
     after: tuple[Any, UUID] | None = None
-    count: bool = False
+    counted: bool = False
     fingerprint: str = ""
 
     def cursor(self, value: Any, id: UUID | str) -> str:
@@ -104,7 +104,7 @@ def read_slice(contract: Contract, query: Mapping[str, str], tenant: UUID) -> Sl
         sort=sort.lstrip("-"),
         descending=sort.startswith("-"),
         filters=filters,
-        count="count" in query,
+        counted="count" in query,
         fingerprint=fingerprint,
     )
     if "cursor" not in query:
@@ -174,7 +174,7 @@ def _read_cursor(contract: Contract, wanted: Slice, cursor: str) -> tuple[Any, U
         reader = reader_of(contract.properties[wanted.sort])
         value = reader(value) if reader else value
     except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
-        found = ""
+        found, value, id = "", None, UUID(int=0)
     if found != wanted.fingerprint or "\0" in str(value):
         raise BadRequest(
             "The cursor belongs to no list like this one:"

@@ -86,7 +86,7 @@ class RedisRepository(Repository):
 
     def list(self, tenant: UUID, slice: Slice, **parent: Any) -> Page:
         """Return one page, filled past expired members, which are swept."""
-        if slice.count:
+        if slice.counted:
             self._sweep(tenant)
         found: Found = []
         edge = f"({slice.after[1]}" if slice.after else "+"
@@ -102,7 +102,7 @@ class RedisRepository(Repository):
         return self._paged(tenant, found, slice)
 
     def _paged(self, tenant: UUID, found: Found, slice: Slice) -> Page:
-        total = db.redis_store.zcard(self._index(tenant)) if slice.count else None
+        total = db.redis_store.zcard(self._index(tenant)) if slice.counted else None
         records = [record for _, record in found[: slice.limit]]
         if len(found) <= slice.limit:
             return Page(records, None, total)

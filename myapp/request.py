@@ -26,7 +26,7 @@ from myapp.errors import (
     UnsupportedMediaType,
 )
 from myapp.pagination import Slice, read_slice
-from myapp.patch import JSON_PATCH, MERGE_PATCH, Patch, read_patch
+from myapp.patch import MERGE_PATCH, Patch, read_patch
 from myapp.repository import Condition
 
 if TYPE_CHECKING:
@@ -91,7 +91,8 @@ class Request:
     @property
     def media_type(self) -> str:
         """The media type of the body, in lower case, without parameters."""
-        return self.environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+        content_type: str = self.environ.get("CONTENT_TYPE", "")
+        return content_type.partition(";")[0].strip().lower()
 
     def _check_media_type(self) -> None:
         accepted = self.operation.kind.reads or (MEDIA_TYPE,)

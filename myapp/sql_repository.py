@@ -11,17 +11,10 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Boolean,
     ColumnElement,
-    Date,
-    Float,
     Integer,
-    Numeric,
     Row,
     Select,
-    String,
     Table,
     Uuid,
     and_,
@@ -36,10 +29,10 @@ from sqlalchemy import (
 
 from myapp import db
 from myapp.contract import Contract
-from myapp.contract_rules import Schema, error_in, types_of
 from myapp.errors import Forbidden, NotFound, PreconditionFailed, Problem
 from myapp.pagination import Slice
 from myapp.repository import Condition, Page, Record, Repository, Values
+from myapp.table_rules import check_table
 
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "eq": operator.eq,
@@ -79,7 +72,8 @@ class SqlRepository(Repository):
 
     def _owned(self) -> ColumnElement[bool]:
         """Return the condition that no statement goes without."""
-        return self._tenant == bindparam("tenant", type_=Uuid())
+        owned: ColumnElement[bool] = self._tenant == bindparam("tenant", type_=Uuid())
+        return owned
 
     def list(self, tenant: UUID, slice: Slice, **parent: Any) -> Page:
         """Return one page: keyset order, one row more than asked for is read."""
@@ -94,7 +88,7 @@ class SqlRepository(Repository):
         with db.transaction(tenant, read_only=True) as connection:
             rows = connection.execute(self._page(*selection, *order), values).all()
             total = None
-            if slice.count:
+            if slice.counted:
                 counting = self._counting(*selection)
                 total = connection.execute(counting, values).scalar_one()
         return self._paged(rows, slice, total)
@@ -228,8 +222,7 @@ class SqlRepository(Repository):
 
 
 def _record(row: Row[Any]) -> Record:
-    *values, version = row
-    return Record(tuple(values), version)
+    return Record(tuple(row[:-1]), row[-1])
 
 
 def _beyond(
@@ -242,65 +235,3 @@ def _beyond(
         bindparam("after_id", type_=Uuid()),
     )
     return here < last if descending else here > last
-
-
-def check_table(contract: Contract, table: Table, tenant: str) -> None:
-    """Raise ContractError where a shown field and its column disagree."""
-    for field in contract.shown:
-        complaint = _disagreement(contract.properties[field], table, field)
-        if complaint:
-            raise error_in(contract, field, complaint)
-    indexes = [
-        tuple(column.name for column in index.columns) for index in table.indexes
-    ]
-    for field in contract.sorts:
-        if table.c[field].nullable:
-            raise error_in(contract, field, "is sorted by and may be NULL: forbid it")
-        if (tenant, field, "id") not in indexes:
-            wanted = f'Index(None, "{tenant}", "{field}", "id")'
-            raise error_in(contract, field, f"is sorted by without an index: {wanted}")
-
-
-def _disagreement(schema: Schema, table: Table, field: str) -> str | None:
-    column = table.c.get(field)
-    if column is None:
-        return f"has no column in {table.name}: add one, or rename the field"
-    nullable = "null" in types_of(schema)
-    if bool(column.nullable) != nullable:
-        remedy = "add 'null' to its type" if column.nullable else "make it nullable"
-        return f"and {table.name}.{field} differ in nullability: {remedy}"
-    expected = _column_type(schema)
-    if not _fits(column.type, expected):
-        return f"needs {expected!r}, but {table.name}.{field} is {column.type!r}"
-    return None
-
-
-def _column_type(schema: Schema) -> Any:
-    """Return the column type that holds a field's values and no others."""
-    formats = {"uuid": Uuid(), "date-time": db.UtcDateTime(), "date": Date()}
-    if schema.get("format") in formats:
-        return formats[schema["format"]]
-    if "enum" in schema:
-        longest = max(len(value) for value in schema["enum"] if value is not None)
-        return String(longest)
-    kind = (types_of(schema) - {"null"}).pop()
-    if kind == "integer":
-        fits = -(2**31) <= schema["minimum"] and schema["maximum"] < 2**31
-        return Integer() if fits else BigInteger()
-    simple = {
-        "boolean": Boolean(),
-        "number": Numeric(),
-        "array": JSON(),
-        "object": JSON(),
-    }
-    return simple.get(kind) or String(schema.get("maxLength"))
-
-
-def _fits(actual: Any, expected: Any) -> bool:
-    if isinstance(expected, Numeric):
-        return isinstance(actual, Numeric | Float)
-    if isinstance(expected, String):
-        return isinstance(actual, String) and actual.length == expected.length
-    if type(expected) is Integer:
-        return isinstance(actual, Integer)
-    return isinstance(actual, type(expected))

@@ -1,5 +1,6 @@
 """Accounts: the tenants. Every other resource belongs to one."""
 
-from myapp.accounts.commands import blueprint
+from myapp.accounts import commands
+from myapp.accounts.endpoints import blueprint
 
-__all__ = ["blueprint"]
+__all__ = ["blueprint", "commands"]

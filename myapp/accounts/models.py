@@ -11,11 +11,12 @@ from myapp import db
 from myapp.access import EVERY_SCOPE, Principal, Role, Rule
 from myapp.api_keys.models import ApiKey, issue
 from myapp.contract import Contract
+from myapp.contract_rules import Schema
 from myapp.db import UtcDateTime, Versioned, sql
 from myapp.repository import Record, Values
 from myapp.sql_repository import SqlRepository
 
-PROPERTIES = {
+PROPERTIES: dict[str, Schema] = {
     "id": {"type": "string", "format": "uuid", "readOnly": True},
     "name": {
         "type": "string",

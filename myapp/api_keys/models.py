@@ -28,6 +28,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from myapp import access, db
 from myapp.access import Principal, Role
 from myapp.contract import Contract
+from myapp.contract_rules import Schema
 from myapp.db import TenantOwned, UtcDateTime, sql
 from myapp.errors import Forbidden
 from myapp.repository import Change, Record, Values
@@ -37,7 +38,7 @@ PREFIX = "myapp_"
 USE_IS_NOTED_EVERY = timedelta(minutes=1)
 ROLES = ["viewer", "member", "admin", "owner"]
 
-PROPERTIES = {
+PROPERTIES: dict[str, Schema] = {
     "id": {"type": "string", "format": "uuid", "readOnly": True},
     "name": {
         "type": "string",

@@ -1,0 +1,124 @@
+"""What every test stands on: real stores, one application for each engine, actors.
+
+Nothing is rolled back: a test process clones one migrated database, and each test
+signs up accounts of its own. Every answer is held against its declaration.
+"""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from devtools.redis_server import RedisServer
+from myapp import FEATURES, create_app
+from tests.actors import Actor, sign_up
+from tests.databases import Databases, SqliteDatabases, postgres_databases
+from tests.declared import DeclaredClient
+
+ENGINES = ("sqlite", "postgresql")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all", action="store_true", help="also what is slow, as CI does")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # The package refuses production settings that are not given; tests give theirs.
+    os.environ["MYAPP_CONFIG"] = "development"
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    if config.getoption("--all"):
+        return
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="slow: runs with ./run test --all"))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    passed = terminalreporter.stats.get("passed", [])
+    found = Counter(_engine_of(report.nodeid) for report in passed)
+    counted = ", ".join(f"{number} {name}" for name, number in sorted(found.items()))
+    terminalreporter.write_line(f"Tests passed by engine: {counted or 'none'}")
+
+
+def _engine_of(nodeid: str) -> str:
+    found = re.search(r"\[.*?\b(sqlite|postgresql)\b", nodeid)
+    return f"on {found[1]}" if found else "on neither"
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a real Redis; the server of TEST_REDIS_URL, or one of our own."""
+    if url := os.environ.get("TEST_REDIS_URL"):
+        yield url
+        return
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    """The name of the SQL engine; a test that asks for it runs on each."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def databases(
+    engine: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Databases]:
+    """Where a test gets a migrated, empty database of its own: `clone()`."""
+    folder = tmp_path_factory.mktemp(engine)
+    if engine == "sqlite":
+        yield SqliteDatabases(folder)
+        return
+    with postgres_databases(folder) as databases:
+        yield databases
+
+
+@pytest.fixture(scope="session")
+def settings(databases: Databases, redis_url: str) -> dict[str, Any]:
+    """The settings of the application that most tests share."""
+    return {**databases.clone(), "REDIS_URL": redis_url, "SQL_TIMEOUT": 30.0}
+
+
+@pytest.fixture(scope="session")
+def app(settings: dict[str, Any]) -> Iterator[Flask]:
+    """The application as shipped."""
+    app = create_app(settings, FEATURES)
+    app.test_client_class = DeclaredClient
+    yield app
+    app.extensions["myapp"].engine.dispose()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A client that holds every answer against its declaration."""
+    return app.test_client()
+
+
+@pytest.fixture
+def acme(client: FlaskClient) -> Actor:
+    """The owner of an account of this test's own."""
+    return sign_up(client, "acme")
+
+
+@pytest.fixture
+def rival(client: FlaskClient) -> Actor:
+    """The owner of another account, who must see nothing of acme's."""
+    return sign_up(client, "rival")
+
+
+@pytest.fixture(scope="session")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for what a test writes."""
+    return tmp_path_factory.mktemp("instance")
