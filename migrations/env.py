@@ -1,17 +1,52 @@
-"""How migrations run: as the owner of the tables, on either engine."""
+"""How migrations run: as the owner of the tables, on either engine.
+
+A new migration of a tenant's table protects it: `protect` is written into it.
+"""
 
 from typing import Any
 
 from alembic import context
+from alembic.autogenerate import renderers
+from alembic.autogenerate.api import AutogenContext
+from alembic.autogenerate.rewriter import Rewriter
+from alembic.operations import ops
 from flask import current_app
 from sqlalchemy import Connection, create_engine
 
 from myapp.db import Base, UtcDateTime
 
+rewriter = Rewriter()
 
-def render_item(kind: str, item: Any, _: Any) -> str | bool:
+
+class ProtectOp(ops.MigrateOperation):
+    """The line `protect("…")` in a migration."""
+
+    def __init__(self, table: str) -> None:
+        self.table = table
+
+
+@rewriter.rewrites(ops.CreateTableOp)
+def protect_tenants(_context: Any, _revision: Any, create: ops.CreateTableOp) -> Any:
+    """Follow the creation of a tenant's table with its row-level security."""
+    columns = {getattr(column, "name", None) for column in create.columns}
+    if "account_id" not in columns:
+        return create
+    return [create, ProtectOp(create.table_name)]
+
+
+@renderers.dispatch_for(ProtectOp)
+def render_protect(generated: AutogenContext, protect: ProtectOp) -> str:
+    """Write the line, and what it imports."""
+    generated.imports.add("from myapp.row_security import protect")
+    return f'protect("{protect.table}")'
+
+
+def render_item(kind: str, item: Any, generated: AutogenContext) -> str | bool:
     """Name our own column type as the migrations import it."""
-    return "UtcDateTime()" if isinstance(item, UtcDateTime) else False
+    if not isinstance(item, UtcDateTime):
+        return False
+    generated.imports.add("from myapp.db import UtcDateTime")
+    return "UtcDateTime()"
 
 
 def migrate(connection: Connection) -> None:
@@ -20,9 +55,9 @@ def migrate(connection: Connection) -> None:
         connection=connection,
         target_metadata=Base.metadata,
         render_item=render_item,
+        process_revision_directives=rewriter,
         render_as_batch=True,
         compare_type=True,
-        transaction_per_migration=False,
     )
     with context.begin_transaction():
         context.run_migrations()

@@ -1,11 +1,11 @@
-"""${message}."""
+"""${message.capitalize()}."""
 
-${imports if imports else ""}
 import sqlalchemy as sa
 from alembic import op
+% if imports:
 
-from myapp.db import UtcDateTime
-from myapp.row_security import protect
+${imports}
+% endif
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}

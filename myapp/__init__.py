@@ -5,6 +5,7 @@ Under this folder, a folder is a feature and a file is shared.
 
 import logging
 from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -12,21 +13,19 @@ from flask import Flask
 from flask_cors import CORS
 from flask_migrate import Migrate
 
-from myapp import (
-    accounts,
-    api,
-    api_keys,
-    checkout_sessions,
-    cli,
-    customers,
-    db,
-    docs,
-    health,
-    settings,
-)
+from myapp import api, cli, db, docs, settings
 from myapp.request_log import RequestLog
 
-FEATURES = (accounts, api_keys, customers, checkout_sessions, health)
+FEATURES = tuple(
+    import_module(f"myapp.{name}")
+    for name in (
+        "accounts",
+        "api_keys",
+        "customers",
+        "checkout_sessions",
+        "health",
+    )
+)
 EXPOSED_HEADERS = ("ETag", "Location", "Link", "Retry-After", "X-Request-Id")
 
 

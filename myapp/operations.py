@@ -20,7 +20,7 @@ from myapp.contract import Contract
 from myapp.errors import NotAcceptable, Problem, Reply
 from myapp.patch import JSON_PATCH, MERGE_PATCH
 from myapp.repository import Page, Record
-from myapp.request import Environ, Request
+from myapp.request import Environ, Request, read_query
 
 Result = Record | Page | Reply | None
 Handler = Callable[..., Result]
@@ -150,7 +150,7 @@ class Operation:
         try:
             self._admit(request)
             self._check_accept(environ.get("HTTP_ACCEPT"))
-            request.query  # noqa: B018 (unknown parameters are refused everywhere)
+            request.query = read_query(environ["QUERY_STRING"], self.parameters)
             return self._reply(request, self.handler(request))
         except Exception as error:
             return errors.respond(error, environ.get("myapp.request_id", ""))

@@ -43,7 +43,10 @@ class Request:
     """One call of an operation."""
 
     signed_in: Principal | None = None
-    """Who calls; set once the operation has authenticated, None for PUBLIC ones."""
+    """Who calls, as far as the operation has to know; None for a PUBLIC one."""
+
+    query: Mapping[str, str] = {}
+    """The query parameters, each known and given once."""
 
     def __init__(
         self, operation: "Operation", environ: Environ, path: Mapping[str, Any]
@@ -70,12 +73,6 @@ class Request:
     def peer(self) -> str:
         """The address that the request came from."""
         return str(self.environ.get("REMOTE_ADDR", ""))
-
-    @cached_property
-    def query(self) -> dict[str, str]:
-        """The query parameters, each known and given once; raise BadRequest."""
-        text = self.environ.get("QUERY_STRING", "")
-        return read_query(text, self.operation.parameters) if text else {}
 
     @cached_property
     def page(self) -> Slice:
@@ -151,6 +148,8 @@ def _declared(contract: Contract | None) -> Contract:
 
 def read_query(text: str, known: Mapping[str, Any]) -> dict[str, str]:
     """Return the parameters of a query string; raise BadRequest for a doubtful one."""
+    if not text:
+        return {}
     try:
         pairs = parse_qsl(
             text,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dotenv import load_dotenv
 from flask import Config
 from flask.helpers import get_debug_flag
 from redis.backoff import NoBackoff
@@ -25,6 +26,7 @@ def load(config: Config, instance: Path, test_config: Settings | None) -> None:
         raise SettingsError(f"MYAPP_CONFIG={chosen}: use development or production")
     config.from_object(f"default_config.{chosen.capitalize()}Config")
     if test_config is None:
+        load_dotenv(instance.parent / ".env")
         config.from_pyfile(str(instance / "config.py"), silent=True)
         config.from_prefixed_env("MYAPP")
         config.from_mapping(
