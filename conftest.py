@@ -7,16 +7,20 @@ signs up accounts of its own. Every answer is held against its declaration.
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import monotonic
 from typing import Any
+from uuid import UUID
 
+import hypothesis
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from devtools.redis_server import RedisServer
-from myapp import FEATURES, create_app
+from myapp import FEATURES, access, create_app, db
 from tests.actors import Actor, sign_up
 from tests.databases import Databases, SqliteDatabases, postgres_databases
 from tests.declared import DeclaredClient
@@ -31,6 +35,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     # The package refuses production settings that are not given; tests give theirs.
     os.environ["MYAPP_CONFIG"] = "development"
+    hypothesis.settings.register_profile("ordinary", max_examples=10, deadline=None)
+    hypothesis.settings.register_profile("all", max_examples=50, deadline=None)
+    profile = "all" if config.getoption("--all") else "ordinary"
+    hypothesis.settings.load_profile(profile)
 
 
 def pytest_collection_modifyitems(
@@ -101,6 +109,21 @@ def app(settings: dict[str, Any]) -> Iterator[Flask]:
 
 
 @pytest.fixture
+def start_app(settings: dict[str, Any]) -> Iterator[Callable[..., Flask]]:
+    """Start another application on the same stores, or with settings of its own."""
+    started = []
+
+    def start(**own: Any) -> Flask:
+        started.append(app := create_app({**settings, **own}))
+        app.test_client_class = DeclaredClient
+        return app
+
+    yield start
+    for app in started:
+        app.extensions["myapp"].engine.dispose()
+
+
+@pytest.fixture
 def client(app: Flask) -> FlaskClient:
     """A client that holds every answer against its declaration."""
     return app.test_client()
@@ -116,6 +139,42 @@ def acme(client: FlaskClient) -> Actor:
 def rival(client: FlaskClient) -> Actor:
     """The owner of another account, who must see nothing of acme's."""
     return sign_up(client, "rival")
+
+
+@pytest.fixture
+def at_work(app: Flask) -> Iterator[None]:
+    """Work on the application's stores without HTTP, as a request does with it."""
+    with db.use(app.extensions["myapp"]):
+        yield
+
+
+@pytest.fixture
+def tenant(acme: Actor) -> UUID:
+    """Acme's account, as the repositories take it."""
+    return UUID(acme.account_id)
+
+
+@pytest.fixture
+def stranger(rival: Actor) -> UUID:
+    """Rival's account, as the repositories take it."""
+    return UUID(rival.account_id)
+
+
+@pytest.fixture
+def pass_time(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let time pass at once: `pass_time(seconds=1)`, `pass_time(days=30)`.
+
+    The clock by which tokens are remembered stands still in between.
+    """
+    start, passed = monotonic(), timedelta()
+
+    def advance(**time: float) -> None:
+        nonlocal passed
+        passed += timedelta(**time)
+
+    monkeypatch.setattr(access, "monotonic", lambda: start + passed.total_seconds())
+    monkeypatch.setattr(db, "now", lambda: datetime.now(UTC) + passed)
+    return advance
 
 
 @pytest.fixture(scope="session")

@@ -41,13 +41,19 @@ FOREIGN = {
 
 def main(layer: str) -> None:
     """Bring .venv up to a layer of the pins, unless it is there already."""
-    stamp, wanted = VENV / f"stamp-{layer}", fingerprint(layer)
-    if _is(stamp, wanted):
+    if up_to_date(layer):
         return
     with one_at_a_time():
-        if not _is(stamp, wanted):  # the other command may have done it
+        if not up_to_date(layer):  # the other command may have done it
             set_up(layer)
-            stamp.write_text(wanted)  # last: a set-up cut short starts over
+            for each in LAYERS:  # last: a set-up cut short starts over
+                if set(LAYERS[each]) <= set(LAYERS[layer]):
+                    stamp(each).write_text(fingerprint(each))
+
+
+def stamp(layer: str) -> Path:
+    """Return the file that says which pins of a layer are installed."""
+    return VENV / f"stamp-{layer}"
 
 
 def fingerprint(layer: str) -> str:
@@ -58,17 +64,17 @@ def fingerprint(layer: str) -> str:
     return digest.hexdigest()
 
 
-def _is(stamp: Path, wanted: str) -> bool:
-    return _is_sound() and stamp.exists() and stamp.read_text() == wanted
+def up_to_date(layer: str) -> bool:
+    """Tell whether .venv holds a layer's pins."""
+    found = stamp(layer)
+    return is_sound() and found.exists() and found.read_text() == fingerprint(layer)
 
 
-def _is_sound() -> bool:
-    """Tell whether a finished set-up is there, for the Python that runs this."""
-    return (
-        os.access(PYTHON, os.X_OK)
-        and (VENV / "lib" / f"python{VERSION}").is_dir()
-        and any(VENV.glob("stamp-*"))
-    )
+def is_sound() -> bool:
+    """Tell whether .venv was finished once, for the Python that runs this."""
+    library = VENV / "lib" / f"python{VERSION}"
+    finished = any(stamp(layer).exists() for layer in LAYERS)
+    return finished and library.is_dir() and os.access(PYTHON, os.X_OK)
 
 
 @contextmanager
@@ -93,7 +99,7 @@ def set_up(layer: str) -> None:
     """Make .venv where it is missing or unsound, and install a layer into it."""
     began = time.monotonic()
     say(f"setting up .venv for Python {VERSION}, once; this takes up to a minute")
-    if not _is_sound():
+    if not is_sound():
         run([BASE, "-m", "venv", "--clear", "--without-pip", VENV], APT)
     if uv := shutil.which("uv"):
         install_with_uv(uv, layer)

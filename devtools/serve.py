@@ -26,12 +26,13 @@ ROOT = Path(__file__).resolve().parents[1]
 INSTANCE = ROOT / "instance"
 SETTINGS = INSTANCE / "config.py"
 READY = "WSGI app 0 "
+BROKEN = "unable to load app 0 "
 RELOADED = "chain reloading complete"
-# What uWSGI says of a reload, beside what matters: the application's own output.
+# What uWSGI says while it reloads and ends, beside the application's own output.
 CHATTER = re.compile(
     r"(\w+ .* - )?(chain |Gracefully killing worker|SIGINT/SIGTERM received)"
     r"|worker \d+ (killed successfully|buried)|Respawned uWSGI worker|goodbye to uWSGI"
-    r"|running \"unix_signal|mapped \d+ bytes"
+    r"|spawned uWSGI|running \"unix_signal|mapped \d+ bytes"
 )
 
 
@@ -39,18 +40,23 @@ def main() -> None:
     """Serve until Ctrl-C."""
     dotenv.load_dotenv(ROOT / ".env")
     parser = argparse.ArgumentParser(prog="./run")
-    parser.add_argument("--port", type=int, default=os.environ.get("PORT", "8000"))
+    parser.add_argument("--port", type=int, default=os.environ.get("PORT", "5000"))
     port = parser.parse_args().port
     url = f"http://127.0.0.1:{port}"
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit())
     with one_per_folder() as lock:
         refuse_taken(port)
-        banner = prepare(url)
-        server = Server(port, lock, banner)
-        lock.write(f"{url} (process {server.process.pid})")
-        lock.flush()
-        server.watch()
+        server = Server(port, lock)  # loads the application while we prepare
+        try:
+            lock.write(f"{url} (process {server.process.pid})")
+            lock.flush()
+            server.greet(prepare(url))
+            server.watch()
+        except RuntimeError as error:
+            sys.exit(str(error))
+        finally:
+            server.stop()
 
 
 @contextmanager
@@ -82,9 +88,12 @@ def refuse_taken(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except (OSError, OverflowError) as error:
-            taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
-            why = "is taken by another program" if taken else f"cannot be used: {error}"
-            sys.exit(f"Port {port} {why}.\nTake another one: ./run --port {port + 1}")
+            if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+                sys.exit(
+                    f"Port {port} is taken by another program.\n"
+                    f"Take the next one: ./run --port {port + 1}"
+                )
+            sys.exit(f"Port {port} cannot be used: {error}\nTry ./run --port 8000")
 
 
 def prepare(url: str) -> str:
@@ -106,9 +115,10 @@ myapp runs with demo data; a saved file reloads it, Ctrl-C stops it.
 class Server:
     """uWSGI as a child: its output, its reloads, its end."""
 
-    def __init__(self, port: int, lock: IO[str], banner: str) -> None:
-        self.banner = banner
+    def __init__(self, port: int, lock: IO[str]) -> None:
+        self.loaded, self.greeted = threading.Event(), threading.Event()
         self.reloading = threading.Event()
+        self.start: list[str] = []  # what it printed until it was loaded
         environment = {"WEB_CONCURRENCY": "1"} | os.environ | {"PORT": str(port)}
         uwsgi = Path(sys.executable).with_name("uwsgi")
         self.process = subprocess.Popen(
@@ -124,54 +134,62 @@ class Server:
         )
         threading.Thread(target=self._print, daemon=True).start()
 
+    def greet(self, banner: str) -> None:
+        """Wait until the application is loaded, and tell the developer."""
+        self.loaded.wait()
+        if not any(line.startswith(READY) for line in self.start):
+            print(*self.start, sep="", end="")
+        if self.process.poll() is None:
+            print(banner, flush=True)
+        self.greeted.set()
+
     def watch(self) -> None:
-        """Reload after every save until the server ends; then clean up."""
-        try:
-            seen = snapshot()
-            while self.process.poll() is None:
-                time.sleep(0.3)
-                if not self.reloading.is_set() and (now := snapshot()) != seen:
-                    self._reload(now, seen)
-                    seen = now
-            sys.exit(f"uWSGI ended with status {self.process.returncode}: see above")
-        finally:
-            self._stop()
+        """Reload after every save, until the server ends."""
+        seen = snapshot()
+        while self.process.poll() is None:
+            time.sleep(0.3)
+            if not self.reloading.is_set() and (now := snapshot()) != seen:
+                self._reload(now, seen)
+                seen = now
+        sys.exit(f"uWSGI ended with status {self.process.returncode}: see above")
 
     def _reload(self, now: dict[Path, int], seen: dict[Path, int]) -> None:
         path, _ = (now.items() ^ seen.items()).pop()
         print(f"\n{path.relative_to(ROOT)} changed, reloading", flush=True)
         self.reloading.set()
-        # Not blocking: nobody reads the pipe of a server that has just died.
-        fifo = os.open(INSTANCE / "uwsgi.fifo", os.O_WRONLY | os.O_NONBLOCK)
-        os.write(fifo, b"c")
-        os.close(fifo)
+        with suppress(OSError):  # it has just ended: nobody reads
+            fifo = os.open(INSTANCE / "uwsgi.fifo", os.O_WRONLY | os.O_NONBLOCK)
+            os.write(fifo, b"c")
+            os.close(fifo)
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """End the server and its workers at once; the stores survive that.
+
+        A uWSGI that is starting or reloading takes a polite signal, forgets it, and is
+        deaf to the next.
+        """
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        self.process.send_signal(signal.SIGINT)
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
     def _print(self) -> None:
-        """Pass on the server's output, without what uWSGI says of its own start."""
+        """Pass on the server's output, without what uWSGI says of itself."""
         assert self.process.stdout is not None
-        held: list[str] | None = []
         for line in self.process.stdout:
-            if held is not None:
-                held.append(line)
-                if line.startswith("spawned uWSGI worker"):
-                    held = None
-            elif line.startswith(READY):
-                print(self.banner or "reloaded", flush=True)
-                self.banner = ""
-            elif RELOADED in line:
+            self.start.append(line)
+            if line.startswith((READY, BROKEN)):
+                break
+        self.loaded.set()
+        self.greeted.wait()
+        for line in self.process.stdout:
+            if RELOADED in line:
                 self.reloading.clear()
+            elif line.startswith(READY):
+                print("reloaded", flush=True)
             elif not CHATTER.match(line):
                 print(line, end="", flush=True)
-        print(*held or (), sep="", end="", flush=True)
 
 
 def snapshot() -> dict[Path, int]:

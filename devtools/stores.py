@@ -8,6 +8,7 @@ from pathlib import Path
 
 import flask_migrate
 from flask import Flask
+from sqlalchemy.exc import OperationalError
 
 from devtools import demo
 from devtools.redis_server import RedisServer
@@ -18,10 +19,12 @@ MIGRATIONS = Path(__file__).resolve().parents[1] / "migrations"
 def prepare(app: Flask) -> None:
     """Start Redis, bring the tables up to date, and seed the demo account once."""
     if not app.debug:
-        raise RuntimeError("only for development: set MYAPP_CONFIG=development")
+        raise RuntimeError(
+            "./run and flask run are for development: unset MYAPP_CONFIG. A server runs"
+            " uwsgi --ini myapp.ini"
+        )
     _start_redis(app)
-    with app.app_context():
-        flask_migrate.upgrade(directory=str(MIGRATIONS))
+    _migrate(app)
     demo.seed(app)
 
 
@@ -29,5 +32,16 @@ def _start_redis(app: Flask) -> None:
     """Start Redis in the instance folder, unless REDIS_URL names another."""
     server = RedisServer(Path(app.instance_path, "redis"))
     if app.config["REDIS_URL"] == f"unix://{server.socket}":
-        server.start()
         atexit.register(server.stop)
+        server.start()
+
+
+def _migrate(app: Flask) -> None:
+    try:
+        with app.app_context():
+            flask_migrate.upgrade(directory=str(MIGRATIONS))
+    except OperationalError as error:
+        raise RuntimeError(
+            f"The database of DATABASE_URL does not answer: {error.orig}\n"
+            "Start it, or unset DATABASE_URL to use SQLite."
+        ) from error

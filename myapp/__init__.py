@@ -70,7 +70,7 @@ def _connect_stores(app: Flask) -> db.Stores:
     db.redis_store.init_app(app, **settings.redis_options(app.config))
     Migrate(app, db.sql, render_as_batch=True, compare_type=True)
     with app.app_context():
-        stores = db.Stores(db.sql.engine, app.config)
+        stores = db.Stores(db.sql.engine, db.redis_store.latest, app.config)
     app.extensions["myapp"] = stores
     return stores
 

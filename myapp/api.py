@@ -13,17 +13,16 @@ from typing import Any, ClassVar, TypeVar
 import flask_restx
 from flask import Blueprint, Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
+from flask_restx.api import SwaggerView
+from flask_restx.mask import MaskError
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Rule
 
-from myapp import db, errors, strict_json
+from myapp import db, docs, errors, strict_json
 from myapp.access import MEMBER, VIEWER, admit, authenticate
 from myapp.contract import Contract
 from myapp.errors import BrokenRule, Problem, Reply
 from myapp.operations import Mark, Operation, answer_options, complete
-
-PUBLIC_ENDPOINTS = ("docs.", "restx_doc.")
-PUBLIC_PLAIN_VIEWS = ("doc", "specs", "root")
-"""The views that need no token besides PUBLIC operations: pages of documentation."""
 
 View = Callable[..., Any]
 
@@ -124,9 +123,42 @@ def install(app: Flask) -> None:
     vars(app).pop("handle_exception", None)
     vars(app).pop("handle_user_exception", None)
     app.register_error_handler(Exception, _answer_error)
+    _free_prefixes(app)
     for endpoint, view in app.view_functions.items():
-        if not _is_public(endpoint) and not _is_operation(view):
+        _show_documentation(view)
+        if not _is_public(endpoint, view) and not _is_operation(view):
             app.view_functions[endpoint] = _private(view)
+
+
+def _free_prefixes(app: Flask) -> None:
+    """Let a plain resource answer at its feature's prefix, where RESTX puts a 404."""
+    views, rules = app.view_functions, list(app.url_map.iter_rules())
+    resources = {
+        _place(rule): views[rule.endpoint]
+        for rule in rules
+        if hasattr(views[rule.endpoint], "view_class") and rule.methods
+        if "GET" in rule.methods
+    }
+    for rule in rules:
+        if _api_of(views[rule.endpoint]) and _place(rule) in resources:
+            views[rule.endpoint] = resources[_place(rule)]
+
+
+def _place(rule: Rule) -> str:
+    return rule.rule.rstrip("/")
+
+
+def _show_documentation(view: View) -> None:
+    """Show a plain feature's document as ours, unless it has a page of its own."""
+    api = _api_of(view)
+    if api is not None and api._doc_view is None:
+        api.documentation(lambda: docs.page(api.specs_url, api.title))
+
+
+def _api_of(view: View) -> flask_restx.Api | None:
+    """Return whose own view this is: RESTX's page of documentation, or its 404."""
+    owner = getattr(view, "__self__", None)
+    return owner if isinstance(owner, flask_restx.Api) else None
 
 
 def _answer_error(error: Exception) -> Response | HTTPException:
@@ -135,9 +167,11 @@ def _answer_error(error: Exception) -> Response | HTTPException:
     return _response(errors.respond(error, request.environ["myapp.request_id"]))
 
 
-def _is_public(endpoint: str) -> bool:
-    _, _, view = endpoint.partition(".")
-    return endpoint.startswith(PUBLIC_ENDPOINTS) or view in PUBLIC_PLAIN_VIEWS
+def _is_public(endpoint: str, view: View) -> bool:
+    """Tell whether a view needs no token: pages of documentation, and RESTX's 404."""
+    view_class = getattr(view, "view_class", object)
+    is_documentation = endpoint.startswith("docs.") or view_class is SwaggerView
+    return is_documentation or _api_of(view) is not None
 
 
 def _is_operation(view: View) -> bool:
@@ -162,19 +196,22 @@ def _private(view: View) -> View:
 
 
 def _problem_of(error: Exception) -> Problem | None:
-    """Return the problem that an HTTP exception of Werkzeug or RESTX stands for."""
+    """Return the problem that an exception of Werkzeug or RESTX stands for."""
+    if isinstance(error, MaskError):
+        return errors.BadRequest("The field mask cannot be read.")
     if not isinstance(error, HTTPException):
         return None
-    known = {problem.status: problem for problem in reversed(errors.problems())}
-    problem = Problem(_detail_of(error), _rules_of(error))
-    kind = known.get(error.code or 500)
-    problem.status, problem.title = error.code or 500, (
-        kind.title if kind else error.name
-    )
-    problem.__doc__ = kind.__doc__ if kind else None
+    kinds = {kind.status: kind for kind in reversed(errors.problems())}
+    status = error.code or 500
+    problem = kinds.get(status, Problem)(_detail_of(error))
+    problem.errors = _rules_of(error)
+    if status not in kinds:  # nothing but its status is known (RFC 9457, 4.2.1)
+        problem.status, problem.title = status, error.name
+        problem.type, problem.detail = "about:blank", error.description
     kept = ("Allow", "WWW-Authenticate", "Retry-After")
     found = error.get_response().headers
-    problem.headers = {name: found[name] for name in kept if name in found}
+    given = {name: found[name] for name in kept if name in found}
+    problem.headers = {**problem.headers, **given}
     return problem
 
 
@@ -190,7 +227,8 @@ def _rules_of(error: HTTPException) -> list[BrokenRule]:
     places = (getattr(error, "data", None) or {}).get("errors") or {}
     if not isinstance(places, dict):
         return []
-    return [BrokenRule(f"/{at}", "contract", "breaks the contract") for at in places]
+    pointers = ["".join(f"/{step}" for step in at.split(".") if at) for at in places]
+    return [BrokenRule(at, "contract", "breaks the contract") for at in pointers]
 
 
 errors.translators.append(_problem_of)

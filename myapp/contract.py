@@ -211,5 +211,7 @@ EXPLANATIONS = {
     "uniqueItems": "must not repeat an item",
     "minProperties": "must have at least {} members",
     "maxProperties": "must have at most {} members",
+    "anyOf": "must fit one of its alternatives",
+    "oneOf": "must fit one of its alternatives",
 }
 """What each keyword asks for; a message never quotes what was sent."""

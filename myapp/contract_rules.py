@@ -114,6 +114,12 @@ def _malformed(schema: Schema) -> Iterator[str]:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         yield f"is no valid JSON Schema: {error.message}"
+        return
+    keeps = Draft202012Validator(schema).is_valid
+    if "default" in schema and not keeps(schema["default"]):
+        yield "has a default that breaks its own rules: change one of the two"
+    if not all(map(keeps, schema.get("examples", ()))):
+        yield "has an example that breaks its own rules: change one of the two"
     if schema.get("readOnly") and schema.get("writeOnly"):
         yield "is readOnly and writeOnly at once: keep one"
     if schema.get("readOnly") and "default" in schema:

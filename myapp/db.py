@@ -1,12 +1,12 @@
 """The shared stores, and the ones of the application at work.
 
-`sql` declares the tables and owns the engine; `redis_store` is the Redis client.
+`sql` declares the tables and owns the engine; `redis_store` is Redis.
 One process may hold several applications (tests do): each has its `Stores`, and a
 ContextVar says whose request, command or test is running.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -58,15 +58,33 @@ class Base(DeclarativeBase):
     )
 
 
+class RedisStore(FlaskRedis):
+    """Flask-Redis, with the client of the application at work.
+
+    The library keeps one client, that of the last application made.
+    """
+
+    latest: Any
+
+    @property
+    def _redis_client(self) -> Any:
+        return stores().redis
+
+    @_redis_client.setter
+    def _redis_client(self, client: Any) -> None:
+        self.latest = client
+
+
 sql = SQLAlchemy(model_class=Base)
-redis_store = FlaskRedis(decode_responses=True)
+redis_store = RedisStore(decode_responses=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """What one application works on: its engine, settings and known tokens."""
+    """What one application works on: stores, settings and known tokens."""
 
     engine: Engine
+    redis: Any
     settings: Mapping[str, Any]
     tokens: dict[str, Any] = field(default_factory=dict)
 
@@ -114,19 +132,29 @@ def transaction(tenant: UUID, *, read_only: bool = False) -> Iterator[Connection
     Repository calls inside the block join it. On PostgreSQL the tenant is set for
     row-level security; on SQLite a writer queues at BEGIN, not at its first write.
     """
-    if joined := _open.get():
-        yield _joined(joined, tenant)
+    if opened := _open.get():
+        connection = _joined(opened, tenant)
+        # A caller who catches a Conflict goes on with what it has written before.
+        part = nullcontext() if read_only else connection.begin_nested()
+        with _translated(), part:
+            yield connection
         return
+    with _translated(), stores().engine.connect() as connection:
+        connection = connection.execution_options(read_only=read_only)
+        with connection.begin():
+            set_tenant(connection, tenant)
+            token = _open.set((tenant, connection))
+            try:
+                yield connection
+            finally:
+                _open.reset(token)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Raise what a store's exception means to the caller, if it means anything."""
     try:
-        with stores().engine.connect() as connection:
-            connection = connection.execution_options(read_only=read_only)
-            with connection.begin():
-                set_tenant(connection, tenant)
-                token = _open.set((tenant, connection))
-                try:
-                    yield connection
-                finally:
-                    _open.reset(token)
+        yield
     except SQLAlchemyError as error:
         problem = problem_of(error)
         if problem is None:
@@ -201,7 +229,9 @@ class UtcDateTime(TypeDecorator[datetime]):
     def process_result_value(
         self, value: datetime | None, dialect: Dialect
     ) -> datetime | None:
-        return value and value.replace(tzinfo=value.tzinfo or UTC)
+        if value is None or value.tzinfo is not None:
+            return value and value.astimezone(UTC)  # PostgreSQL: the session's zone
+        return value.replace(tzinfo=UTC)  # SQLite keeps no zone
 
 
 def now() -> datetime:

@@ -67,13 +67,20 @@ def _add(
 ) -> None:
     document = msgspec.json.encode(openapi.document(operations, title))
     address = f"{prefix}/openapi.json"
-    page = PAGE.format(document=address, title=f"{title} API", script=SCRIPT)
     pages.add_url_rule(
         address,
         f"{title}_document",
         lambda: Response(document, mimetype="application/json"),
     )
-    pages.add_url_rule(f"{prefix}/docs", f"{title}_page", lambda: _html(page))
+    pages.add_url_rule(
+        f"{prefix}/docs", f"{title}_page", lambda: page(address, f"{title} API")
+    )
+
+
+def page(document: str, title: str) -> Response:
+    """Return the page that shows the OpenAPI or Swagger document at an address."""
+    names = {"document": escape(document), "title": escape(title)}
+    return _html(PAGE.format(script=SCRIPT, **names))
 
 
 def _html(page: str) -> Response:

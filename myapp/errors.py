@@ -23,8 +23,8 @@ Imports nothing of the package.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -32,6 +32,7 @@ logger = logging.getLogger("myapp.errors")
 
 MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 20
+MOST_ERROR_BYTES = 6000
 LONGEST_POINTER = 120
 
 
@@ -56,6 +57,8 @@ class Problem(Exception):
 
     status = 500
     title = "Internal error"
+    type = ""
+    """The address of its explanation; the one of its title where it is empty."""
 
     def __init__(
         self,
@@ -189,14 +192,14 @@ def respond(error: Exception, request_id: str) -> Reply:
     """Return the problem+json answer to an exception (RFC 9457)."""
     problem = problem_of(error)
     body = {
-        "type": f"/problems/{slug(problem.title)}",
+        "type": problem.type or f"/problems/{slug(problem.title)}",
         "title": problem.title,
         "status": problem.status,
         "detail": problem.detail or problem.__doc__,
         "request_id": request_id,
     }
     if problem.errors:
-        body["errors"] = list(_entries(problem.errors))
+        body["errors"] = _entries(problem.errors)
     headers = {"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store"}
     headers.update(problem.headers)
     return Reply(problem.status, msgspec.json.encode(body), headers)
@@ -207,16 +210,20 @@ def slug(title: str) -> str:
     return title.lower().replace(" ", "-")
 
 
-def _entries(errors: list[BrokenRule]) -> Iterator[dict[str, Any]]:
+def _entries(errors: list[BrokenRule]) -> list[dict[str, str]]:
+    entries = []
+    room = MOST_ERROR_BYTES
     for error in errors[:MOST_ERRORS]:
-        yield {
-            "at": error.at[:LONGEST_POINTER],
-            "rule": error.rule,
-            "detail": error.detail,
-        }
-    if len(errors) > MOST_ERRORS:
-        left = len(errors) - MOST_ERRORS
-        yield {"at": "", "rule": "more", "detail": f"{left} more are not listed"}
+        at = error.at[:LONGEST_POINTER]
+        entry = {"at": at, "rule": error.rule, "detail": error.detail}
+        room -= len(msgspec.json.encode(entry))
+        if room < 0:
+            break
+        entries.append(entry)
+    if left := len(errors) - len(entries):
+        text = f"{left} more are not listed"
+        entries.append({"at": "", "rule": "more", "detail": text})
+    return entries
 
 
 def problems() -> list[type[Problem]]:

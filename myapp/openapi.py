@@ -13,8 +13,8 @@ from myapp import errors
 from myapp.access import Rule
 from myapp.contract import MEDIA_TYPE, Contract
 from myapp.contract_rules import Schema, types_of
-from myapp.operations import CREATE, LIST, RETRIEVE, Operation
-from myapp.patch import JSON_PATCH, MERGE_PATCH
+from myapp.operations import ACTION, CREATE, LIST, RETRIEVE, UPDATE, Operation
+from myapp.patch import JSON_PATCH, MERGE_PATCH, MOST_OPERATIONS
 
 Document = dict[str, Any]
 
@@ -58,20 +58,31 @@ PROBLEM: Schema = {
     "required": ["type", "title", "status", "detail", "request_id"],
     "additionalProperties": False,
 }
+ENTITY_TAG: Schema = {
+    "type": "string",
+    "format": "entity-tag",
+    "pattern": '^(\\*|(W/)?"[!#-~]*")$',
+    "maxLength": 100,
+}
+_POINTER: Schema = {"type": "string", "pattern": "^(/([^/~]|~[01])*)*$"}
 JSON_PATCH_SCHEMA: Schema = {
     "title": "JsonPatch",
     "description": "A sequence of changes (RFC 6902).",
     "type": "array",
-    "maxItems": 100,
+    "maxItems": MOST_OPERATIONS,
     "items": {
-        "type": "object",
-        "properties": {
-            "op": {"enum": ["add", "remove", "replace", "move", "copy", "test"]},
-            "path": {"type": "string"},
-            "from": {"type": "string"},
-            "value": {},
-        },
-        "required": ["op", "path"],
+        "oneOf": [
+            {
+                "type": "object",
+                "properties": {"op": {"enum": operations}, "path": _POINTER, **more},
+                "required": ["op", "path", *more],
+            }
+            for operations, more in (
+                (["add", "replace", "test"], {"value": {}}),
+                (["move", "copy"], {"from": _POINTER}),
+                (["remove"], {}),
+            )
+        ]
     },
 }
 
@@ -85,8 +96,7 @@ def document(operations: Sequence[Operation], title: str) -> Document:
     for operation in operations:
         url = _path(operation.url)
         paths.setdefault(url, {})[operation.method.lower()] = _operation(operation)
-    schemas = {"Problem": PROBLEM, "JsonPatch": JSON_PATCH_SCHEMA}
-    schemas |= _schemas(operations)
+    schemas = {"Problem": PROBLEM, **_schemas(operations)}
     bearer = {"type": "http", "scheme": "bearer", "description": "An API key."}
     return {
         "openapi": "3.1.0",
@@ -104,23 +114,44 @@ def _path(url: str) -> str:
 
 
 def _schemas(operations: Iterable[Operation]) -> Document:
+    """Return the schemas that the operations refer to, by name."""
     found: dict[str, Contract] = {}
     schemas: Document = {}
     for operation in operations:
-        for contract in (operation.accepts, operation.answers):
-            if contract is None:
-                continue
+        for contract in filter(None, (operation.accepts, operation.answers)):
             if found.setdefault(contract.name, contract) is not contract:
                 raise TypeError(
                     f"{contract.declared_in}: another contract is named"
                     f" {contract.name}: rename one of the two"
                 )
-            schemas[contract.name] = contract.read_schema
-            schemas[f"{contract.name}Write"] = contract.write_schema
-        if operation.kind is LIST and operation.answers:
-            name = f"{operation.answers.name}Page"
-            schemas[name] = _page_schema(operation.answers)
+        if accepted := operation.accepts:
+            schemas[f"{accepted.name}Write"] = accepted.write_schema
+            if operation.kind is UPDATE:
+                schemas[f"{accepted.name}MergePatch"] = _merge_schema(accepted)
+                schemas["JsonPatch"] = JSON_PATCH_SCHEMA
+        if answered := operation.answers:
+            schemas[answered.name] = answered.read_schema
+            if operation.kind is LIST:
+                schemas[f"{answered.name}Page"] = _page_schema(answered)
     return schemas
+
+
+def _merge_schema(contract: Contract) -> Schema:
+    """Return the schema of a merge patch: null takes a field back to its default."""
+    properties = {}
+    for field in contract.writable:
+        schema = dict(contract.properties[field])
+        if "default" in schema:
+            del schema["default"]
+            schema = {"anyOf": [schema, {"type": "null"}]}
+        properties[field] = schema
+    return {
+        "title": f"{contract.name}MergePatch",
+        "description": "The fields to change (RFC 7396).",
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+    }
 
 
 def _page_schema(contract: Contract) -> Schema:
@@ -156,11 +187,12 @@ def _operation(operation: Operation) -> Document:
 
 
 def operation_id(operation: Operation) -> str:
-    """Return a unique, readable name: `customers_replace`, `…_complete`."""
-    name = operation.kind.name
-    if name == "action":
-        name = operation.url.rpartition("/")[2]
-    return f"{operation.feature}_{name}"
+    """Return a unique, readable name: `customers_replace`, `teams_members_list`."""
+    _, _, below = operation.url.partition(f"/{operation.feature}")
+    names = [part for part in below.split("/") if part and not part.startswith("<")]
+    if operation.kind is not ACTION:
+        names.append(operation.kind.name)
+    return "_".join([operation.feature, *names])
 
 
 def _description(rule: Rule, scope: str) -> str:
@@ -187,10 +219,10 @@ def _parameters(operation: Operation) -> list[Document]:
         for name, schema in operation.parameters.items()
     ]
     if errors.PreconditionFailed in operation.problems:
-        tag = {"type": "string", "pattern": '^(\\*|(W/)?"[!#-~]*")$'}
         text = "The `ETag` that you last read: writes only if it still holds."
-        header = {"name": "If-Match", "in": "header", "description": text}
-        found.append(header | {"required": operation.requires_match, "schema": tag})
+        header: Document = {"name": "If-Match", "in": "header", "description": text}
+        header |= {"required": operation.requires_match, "schema": ENTITY_TAG}
+        found.append(header)
     if operation.kind is RETRIEVE:
         text = "An `ETag`: answers 304 while it holds."
         header = {"name": "If-None-Match", "in": "header", "description": text}
@@ -203,13 +235,12 @@ def _request_body(operation: Operation, contract: Contract) -> Document:
     content: Document = {}
     for media_type in operation.kind.reads or (MEDIA_TYPE,):
         content[media_type] = {"schema": write, "example": example(contract)}
-    if MERGE_PATCH in content:
+    if operation.kind is UPDATE:
         field, value = next(iter(example(contract).items()))
-        change = {"op": "replace", "path": f"/{field}", "value": value}
-        merge = {"title": f"{contract.name}MergePatch", "type": "object"}
+        merge = _reference(f"{contract.name}MergePatch")
         content[MERGE_PATCH] = {"schema": merge, "example": {field: value}}
-        schema = _reference("JsonPatch")
-        content[JSON_PATCH] = {"schema": schema, "example": [change]}
+        change = {"op": "replace", "path": f"/{field}", "value": value}
+        content[JSON_PATCH] = {"schema": _reference("JsonPatch"), "example": [change]}
     return {"required": True, "content": content}
 
 
@@ -228,6 +259,9 @@ def _example(schema: Schema) -> Any:
         return schema["enum"][0]
     if schema.get("format") in EXAMPLES:
         return EXAMPLES[schema["format"]]
+    for alternatives in (schema.get("anyOf"), schema.get("oneOf")):
+        if alternatives:
+            return _example(alternatives[0])
     simple: Document = {"boolean": True, "integer": schema.get("minimum"), "array": []}
     simple |= {"number": schema.get("minimum"), "object": {}, "string": "string"}
     return simple[sorted(types_of(schema) - {"null"})[0]]

@@ -5,6 +5,7 @@ Every rule of HTTP is written here once. A feature marks its methods with
 authenticate, scope and rule, handler, reply. Knows no web framework.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -31,6 +32,8 @@ HEADERS = {
     "Cache-Control": "private, no-cache",
     "Vary": "Accept, Authorization, Origin",
 }
+UTF_8 = re.compile(r';\s*charset="?utf-8"?', re.IGNORECASE)
+"""Some clients name the one encoding that JSON has."""
 EVERYWHERE = (
     errors.BadRequest,
     errors.NotAcceptable,
@@ -163,9 +166,9 @@ class Operation:
 
     @staticmethod
     def _check_accept(header: str | None) -> None:
-        if header is None or header in ("*/*", contracts.MEDIA_TYPE):
+        if not header or header in ("*/*", contracts.MEDIA_TYPE):
             return
-        accepted = parse_accept_header(header, MIMEAccept)
+        accepted = parse_accept_header(UTF_8.sub("", header), MIMEAccept)
         if not accepted.quality(contracts.MEDIA_TYPE):
             raise NotAcceptable(f"This answers {contracts.MEDIA_TYPE}: accept it.")
 

@@ -6,12 +6,15 @@ account, filter and order. Filters are `field` and `field[gte|gt|lte|lt]`.
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator, Mapping
+from functools import cache
 from hashlib import sha256
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
+from jsonschema_rs import Draft202012Validator
 
+from myapp import strict_json
 from myapp.contract import Contract, reader_of
 from myapp.contract_rules import Schema, types_of
 from myapp.errors import BadRequest, BrokenRule
@@ -92,7 +95,7 @@ def _filter_schema(schema: Schema) -> Schema:
 def read_slice(contract: Contract, query: Mapping[str, str], tenant: UUID) -> Slice:
     """Return the slice that a list's query asks for; raise BadRequest."""
     sort = query.get("sort", "-id")
-    if "sort" in query and sort.lstrip("-") not in contract.sorts:
+    if "sort" in query and sort.removeprefix("-") not in contract.sorts:
         fields = ", ".join(contract.sorts)
         raise _bad("sort", "enum", f"must be one of {fields}, with `-` for descending")
     if query.get("count", "exact") != "exact":
@@ -101,7 +104,7 @@ def read_slice(contract: Contract, query: Mapping[str, str], tenant: UUID) -> Sl
     fingerprint = _fingerprint(tenant, sort, filters)
     wanted = Slice(
         limit=_read_limit(query.get("limit")),
-        sort=sort.lstrip("-"),
+        sort=sort.removeprefix("-"),
         descending=sort.startswith("-"),
         filters=filters,
         counted="count" in query,
@@ -131,35 +134,35 @@ def _read_filters(contract: Contract, query: Mapping[str, str]) -> Iterator[Filt
     for name in sorted(query):
         field, _, comparison = name.partition("[")
         if field in contract.filters:
-            value = _read_value(contract.properties[field], name, query[name])
+            value = _read_value(contract, field, name, query[name])
             yield Filter(field, comparison.rstrip("]") or "eq", value)
 
 
-def _read_value(schema: Schema, name: str, text: str) -> Any:
+def _read_value(contract: Contract, field: str, name: str, text: str) -> Any:
     """Return a filter's value as the store keeps it; raise BadRequest."""
+    schema = contract.properties[field]
     types = types_of(schema)
     try:
-        if "boolean" in types:
-            return {"true": True, "false": False}[text]
-        if {"integer", "number"} & types:
-            return _within(schema, int(text) if "integer" in types else float(text))
-        reader = reader_of(schema)
-        return reader(text) if reader else _short(schema, text)
-    except (ValueError, KeyError, OverflowError):
+        # What is no string is written as in JSON.
+        value = text if "string" in types else strict_json.loads(text.encode())
+        return _stored(contract, field, value)
+    except (ValueError, TypeError, OverflowError, BadRequest):
         kind = schema.get("format") or " or ".join(sorted(types))
         raise _bad(name, "type", f"must be a valid {kind}") from None
 
 
-def _within(schema: Schema, number: float) -> float:
-    if not schema["minimum"] <= number <= schema["maximum"]:
-        raise ValueError(number)
-    return number
+def _stored(contract: Contract, field: str, value: Any) -> Any:
+    """Return a field's JSON value as the store keeps it; raise ValueError, TypeError."""
+    if not _validator(contract, field).is_valid(value):
+        raise ValueError("the field never has this value")
+    reader = reader_of(contract.properties[field])
+    return reader(value) if reader else value
 
 
-def _short(schema: Schema, text: str) -> str:
-    if len(text) > schema.get("maxLength", LONGEST_VALUE):
-        raise ValueError("too long")
-    return text
+@cache
+def _validator(contract: Contract, field: str) -> Draft202012Validator:
+    schema = _filter_schema(contract.properties[field])
+    return Draft202012Validator(schema, validate_formats=True)
 
 
 def _fingerprint(tenant: UUID, *selection: Any) -> str:
@@ -171,8 +174,7 @@ def _read_cursor(contract: Contract, wanted: Slice, cursor: str) -> tuple[Any, U
     try:
         raw = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
         found, value, id = msgspec.json.decode(raw, type=tuple[str, Any, UUID])
-        reader = reader_of(contract.properties[wanted.sort])
-        value = reader(value) if reader else value
+        value = _stored(contract, wanted.sort, value)
     except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         found, value, id = "", None, UUID(int=0)
     if found != wanted.fingerprint or "\0" in str(value):

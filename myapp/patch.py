@@ -4,11 +4,12 @@ A patch applies to the document that clients see and may change what they may wr
 The result is validated by the contract, so a patch can do nothing a PUT could not.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from copy import deepcopy
 from typing import Any
 
 import jsonpatch
-from jsonpointer import JsonPointerException
+from jsonpointer import JsonPointer, JsonPointerException
 
 from myapp import strict_json
 from myapp.contract import Contract
@@ -17,6 +18,8 @@ from myapp.errors import BadRequest, BrokenRule, Conflict, InvalidBody, Unproces
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 MOST_OPERATIONS = 100
+MOST_VISITED = 500_000
+"""Values of the documents between the steps; this many take 0.1 s to look at."""
 
 Document = dict[str, Any]
 
@@ -35,16 +38,21 @@ class Patch:
             rule = BrokenRule("", "type", "must stay an object")
             raise InvalidBody("The patch replaces the whole document.", [rule])
         assigned = set(self._contract.shown) - set(self._contract.writable)
-        for field in assigned:
-            _unchanged(field, document, patched)
+        _refuse_changes(sorted(assigned), document, patched)
         written = {f: patched[f] for f in patched if f not in assigned}
         return self._contract.validate(written)
 
 
-def _unchanged(field: str, document: Document, patched: Document) -> None:
-    if field not in patched or patched[field] != document[field]:
-        rule = BrokenRule(f"/{field}", "readOnly", "is assigned by the server")
-        raise Unprocessable("The patch changes what the server assigns.", [rule])
+def _refuse_changes(
+    assigned: Collection[str], document: Document, patched: Document
+) -> None:
+    rules = [
+        BrokenRule(f"/{field}", "readOnly", "is assigned by the server")
+        for field in assigned
+        if field not in patched or patched[field] != document[field]
+    ]
+    if rules:
+        raise Unprocessable("The patch changes what the server assigns.", rules)
 
 
 def read_patch(contract: Contract, media_type: str, raw: bytes) -> Patch:
@@ -77,7 +85,7 @@ def _json_patch(parsed: Any) -> Callable[[Document], Any]:
             " (RFC 6902)."
         )
     try:
-        steps = [jsonpatch.JsonPatch([operation]) for operation in parsed]
+        steps = [_step(operation) for operation in parsed]
     except (jsonpatch.InvalidJsonPatch, JsonPointerException, TypeError, KeyError):
         raise BadRequest(
             "Each operation of a JSON Patch has `op` (add, remove, replace, move, copy"
@@ -86,15 +94,30 @@ def _json_patch(parsed: Any) -> Callable[[Document], Any]:
     return lambda document: _apply(steps, document)
 
 
+def _step(operation: Any) -> jsonpatch.JsonPatch:
+    """Read one operation; the library itself looks at `op` and `path` only."""
+    step = jsonpatch.JsonPatch([operation])
+    if operation["op"] in ("move", "copy"):
+        JsonPointer(operation["from"])
+    elif operation["op"] != "remove" and "value" not in operation:
+        raise KeyError("value")
+    return step
+
+
 def _apply(steps: list[jsonpatch.JsonPatch], document: Any) -> Any:
+    document = deepcopy(document)
+    seen = 0
     for index, step in enumerate(steps):
         try:
-            document = step.apply(document)
+            document = step.apply(document, in_place=True)
         except jsonpatch.JsonPatchTestFailed:
             rule = BrokenRule(f"/{index}", "test", "the value is another one")
             raise Conflict("A test of the patch failed.", [rule]) from None
         except (jsonpatch.JsonPatchException, JsonPointerException, TypeError):
             rule = BrokenRule(f"/{index}/path", "path", "leads nowhere")
             raise Unprocessable("The patch cannot be applied.", [rule]) from None
-        strict_json.check(document)  # copies of copies must not grow without bound
+        # Copies of copies must not grow without bound, nor a few bytes cost seconds.
+        seen += strict_json.check(document)
+        if seen > MOST_VISITED:
+            raise BadRequest("The patch takes too many steps on too large a document.")
     return document

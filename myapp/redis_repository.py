@@ -2,11 +2,11 @@
 
 A record is a hash `{account}:<resource>:<id>` with its version and one JSON value a
 field; an index, a sorted set of ids, keeps the order. The braces keep an account's
-keys in one slot of a cluster. Every write is one script or one transaction.
+keys in one slot of a cluster. Every write is one script.
 Keeps to the commands of Redis 6.2.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
@@ -21,6 +21,16 @@ from myapp.contract_rules import error_in
 from myapp.errors import Forbidden, NotFound, PreconditionFailed
 from myapp.pagination import Slice
 from myapp.repository import Condition, Page, Record, Repository, Values
+
+CREATE = """
+redis.call('HSET', KEYS[1], 'version', 1, unpack(ARGV, 3))
+redis.call('PEXPIREAT', KEYS[1], ARGV[1])
+redis.call('ZADD', KEYS[2], 0, ARGV[2])
+if redis.call('PTTL', KEYS[2]) < redis.call('PTTL', KEYS[1]) then
+  redis.call('PEXPIREAT', KEYS[2], ARGV[1])
+end
+"""
+"""ARGV: when it expires, the id, the fields. The index outlives all its members."""
 
 CHECK = """
 local version = redis.call('HGET', KEYS[1], 'version')
@@ -71,6 +81,10 @@ class RedisRepository(Repository):
         self.ttl = ttl
 
     @cached_property
+    def _create(self) -> Any:
+        return db.redis_store.register_script(CREATE)
+
+    @cached_property
     def _compare_and_set(self) -> Any:
         return db.redis_store.register_script(COMPARE_AND_SET)
 
@@ -86,6 +100,7 @@ class RedisRepository(Repository):
 
     def list(self, tenant: UUID, slice: Slice, **parent: Any) -> Page:
         """Return one page, filled past expired members, which are swept."""
+        _refuse_parent(parent)
         if slice.counted:
             self._sweep(tenant)
         found: Found = []
@@ -118,7 +133,9 @@ class RedisRepository(Repository):
         expired = [id for id, row in rows.items() if row[0] is None]
         if expired:
             db.redis_store.zrem(self._index(tenant), *expired)
-        return [(id, _record(row)) for id, row in rows.items() if row[0] is not None]
+        return [
+            (id, self._record(row)) for id, row in rows.items() if row[0] is not None
+        ]
 
     def _sweep(self, tenant: UUID) -> None:
         edge = "-"
@@ -129,30 +146,40 @@ class RedisRepository(Repository):
             edge = f"({ids[-1]}"
 
     def create(self, tenant: UUID, values: Values, **assigned: Any) -> Record:
-        """Store a new record and list it, in one transaction."""
+        """Store a new record and list it, in one script."""
         id, now = uuid7(), db.now()
         expires_at = now + self.ttl
         fields = {"id": id, "created_at": now, "updated_at": now}
         fields |= {"expires_at": expires_at, **values, **assigned}
-        key, index = self._key(tenant, id), self._index(tenant)
-        stored = {field: _encode(fields[field]) for field in self.contract.properties}
-        pipeline = db.redis_store.pipeline(transaction=True)
-        pipeline.hset(key, mapping={"version": 1, **stored})
-        pipeline.pexpireat(key, expires_at)
-        pipeline.zadd(index, {str(id): 0})
-        # The newest member lives longest: when it is gone, so are all.
-        pipeline.pexpireat(index, expires_at)
-        pipeline.execute()
+        stored = _written({field: fields[field] for field in self.contract.properties})
+        self._create(
+            keys=[self._key(tenant, id), self._index(tenant)],
+            args=[int(expires_at.timestamp() * 1000), str(id), *stored],
+            client=db.redis_store,
+        )
         return Record(tuple(fields[field] for field in self.contract.shown), 1)
+
+    def _record(self, row: Sequence[str | None]) -> Record:
+        version, *held = row
+        values = [
+            # A record may be older than a field of its contract.
+            self._default(field) if value is None else _decode(value)
+            for field, value in zip(self.contract.shown, held, strict=True)
+        ]
+        return Record(tuple(values), int(version or 0))
+
+    def _default(self, field: str) -> Any:
+        return self.contract.properties[field].get("default")
 
     def retrieve(self, tenant: UUID, id: UUID, **parent: Any) -> Record:
         """Return one record; raise NotFound when it has expired."""
+        _refuse_parent(parent)
         row = db.redis_store.hmget(
             self._key(tenant, id), "version", *self.contract.shown
         )
         if row[0] is None:
             raise NotFound()
-        return _record(row)
+        return self._record(row)
 
     def replace(
         self,
@@ -166,15 +193,14 @@ class RedisRepository(Repository):
         fields = dict(values)
         if "updated_at" in self.contract.properties:
             fields["updated_at"] = db.now()
-        written = [part for field in fields for part in (field, _encode(fields[field]))]
         shown = self.contract.shown
         row = self._compare_and_set(
             keys=[self._key(tenant, id)],
-            args=[*_check(if_match, where), len(shown), *shown, *written],
+            args=[*_check(if_match, where), len(shown), *shown, *_written(fields)],
             client=db.redis_store,
         )
         _refuse(row)
-        return _record(row)
+        return self._record(row)
 
     def delete(
         self,
@@ -193,9 +219,16 @@ class RedisRepository(Repository):
         _refuse(done)
 
 
-def _record(row: list[str]) -> Record:
-    version, *values = row
-    return Record(tuple(_decode(value) for value in values), int(version))
+def _written(fields: Values) -> Sequence[str | bytes]:
+    """Return the fields as the arguments of HSET."""
+    return [part for field in fields for part in (field, _encode(fields[field]))]
+
+
+def _refuse_parent(parent: Values) -> None:
+    """Raise TypeError rather than show what is not below a parent."""
+    if parent:
+        named = ", ".join(parent)
+        raise TypeError(f"Redis keeps one list an account, none below {named}: use SQL")
 
 
 def _check(if_match: int | None, where: Condition | None) -> tuple[int | str, bytes]:

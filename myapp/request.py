@@ -152,7 +152,7 @@ def read_query(text: str, known: Mapping[str, Any]) -> dict[str, str]:
         return {}
     try:
         pairs = parse_qsl(
-            text,
+            text.encode("latin-1").decode(),  # as WSGI has it (PEP 3333)
             keep_blank_values=True,
             errors="strict",
             max_num_fields=MOST_PARAMETERS,
@@ -184,13 +184,14 @@ def read_body(environ: Environ, most: int) -> bytes:
         return _read_unmeasured(environ, most)
     if not (length.isascii() and length.isdigit()):
         raise BadRequest("Content-Length must be a number of bytes.")
-    if int(length[:18]) > most:
+    size = int(length.lstrip("0")[:18] or "0")  # 18 digits are too many already
+    if size > most:
         raise PayloadTooLarge(f"The body may have at most {most} bytes.")
     try:
-        raw: bytes = environ["wsgi.input"].read(int(length))
+        raw: bytes = environ["wsgi.input"].read(size)
     except OSError:
         raise BadRequest("The body ended before its Content-Length.") from None
-    if len(raw) < int(length):
+    if len(raw) < size:
         raise BadRequest("The body ended before its Content-Length.")
     return raw
 

@@ -60,11 +60,18 @@ class RequestLog:
 
         with db.use(self._stores):
             try:
+                _refuse_doubtful(environ)
                 return self._application(environ, start)
             except Exception as error:
                 return _send(errors.respond(error, request_id), start)
             finally:
                 logger.info(_line(environ, answered, perf_counter() - started))
+
+
+def _refuse_doubtful(environ: "Environ") -> None:
+    """Raise NotFound for `//…`, which a browser reads as a host's name."""
+    if environ["PATH_INFO"].startswith("//"):
+        raise errors.NotFound()
 
 
 def _request_id(environ: "Environ") -> str:

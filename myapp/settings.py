@@ -38,7 +38,7 @@ def load(config: Config, instance: Path, test_config: Settings | None) -> None:
         _refuse_unfit(config)
     elif not config["REDIS_URL"]:
         config["REDIS_URL"] = f"unix://{instance}/redis/redis.sock"
-    _derive(config)
+    _derive(config, instance)
 
 
 def _default_name() -> str:
@@ -64,20 +64,25 @@ def _refuse_unfit(config: Settings) -> None:
         )
 
 
-def _derive(config: Config) -> None:
+def _derive(config: Config, instance: Path) -> None:
     """Set what the extensions read, from our own settings."""
-    config["DATABASE_URL"] = url = sql_url(config["DATABASE_URL"])
-    owner = sql_url(config["MIGRATION_DATABASE_URL"])
+    config["DATABASE_URL"] = url = sql_url(config["DATABASE_URL"], instance)
+    owner = sql_url(config["MIGRATION_DATABASE_URL"], instance)
     config["MIGRATION_DATABASE_URL"] = owner or url
     config["SQLALCHEMY_DATABASE_URI"] = url
     config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(config)
 
 
-def sql_url(url: str) -> str:
-    """Return a URL that names the driver; `postgres://` is accepted."""
+def sql_url(url: str, instance: Path) -> str:
+    """Return a URL that names the driver and, for SQLite, the absolute path.
+
+    `postgres://` is accepted; a relative file lies in the instance folder.
+    """
     scheme, separator, rest = url.partition("://")
     if scheme in ("postgres", "postgresql"):
         scheme = "postgresql+psycopg"
+    if scheme == "sqlite" and rest.startswith("/"):
+        rest = f"/{instance / rest[1:]}"
     return scheme + separator + rest
 
 

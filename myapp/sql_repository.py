@@ -214,7 +214,7 @@ class SqlRepository(Repository):
         self.retrieve(tenant, id)
         if where:
             permitted = self._retrieve.where(*self._met(where))
-            with db.transaction(tenant) as connection:
+            with db.transaction(tenant, read_only=True) as connection:
                 chosen = {"tenant": tenant, "wanted_id": id}
                 if connection.execute(permitted, chosen).one_or_none() is None:
                     return Forbidden("Your role does not reach this one.")

@@ -38,8 +38,11 @@ def _reason(error: ValueError) -> str:
     return text
 
 
-def check(document: Any) -> None:
-    """Raise BadRequest for a value that cannot be stored or sent back as it is."""
+def check(document: Any) -> int:
+    """Return how many values a document has.
+
+    Raises BadRequest for one that cannot be stored or sent back as it is.
+    """
     level = [document]
     depth = seen = 0
     while level:
@@ -50,6 +53,7 @@ def check(document: Any) -> None:
         if seen > MOST_VALUES:
             raise BadRequest(f"The document has more than {MOST_VALUES} values.")
         level = [child for value in level for child in _children(value)]
+    return seen
 
 
 def _children(value: Any) -> list[Any]:

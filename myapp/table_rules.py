@@ -22,6 +22,8 @@ from myapp.contract import Contract
 from myapp.contract_rules import Schema, error_in, types_of
 from myapp.db import UtcDateTime
 
+LIMITS = {"minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"}
+
 
 def check_table(contract: Contract, table: Table, tenant: str) -> None:
     """Raise ContractError where a shown field and its column disagree."""
@@ -44,7 +46,7 @@ def _disagreement(schema: Schema, table: Table, field: str) -> str | None:
     column = table.c.get(field)
     if column is None:
         return f"has no column in {table.name}: add one, or rename the field"
-    nullable = "null" in types_of(schema)
+    nullable = "null" in types_of(schema) or None in schema.get("enum", ())
     if bool(column.nullable) != nullable:
         remedy = "add 'null' to its type" if column.nullable else "make it nullable"
         return f"and {table.name}.{field} differ in nullability: {remedy}"
@@ -59,20 +61,18 @@ def _column_type(schema: Schema) -> Any:
     formats = {"uuid": Uuid(), "date-time": UtcDateTime(), "date": Date()}
     if schema.get("format") in formats:
         return formats[schema["format"]]
-    if "enum" in schema:
-        longest = max(len(value) for value in schema["enum"] if value is not None)
-        return String(longest)
-    kind = (types_of(schema) - {"null"}).pop()
-    if kind == "integer":
-        fits = -(2**31) <= schema["minimum"] and schema["maximum"] < 2**31
+    choices = [value for value in schema.get("enum", ()) if value is not None]
+    if choices and all(isinstance(value, str) for value in choices):
+        return String(max(map(len, choices)))
+    kinds = types_of(schema) - {"null"}
+    if kinds == {"integer"}:
+        limits = [*choices, *(schema[keyword] for keyword in LIMITS & schema.keys())]
+        fits = all(-(2**31) <= limit < 2**31 for limit in limits)
         return Integer() if fits else BigInteger()
-    simple = {
-        "boolean": Boolean(),
-        "number": Float(),
-        "array": JSON(),
-        "object": JSON(),
-    }
-    return simple.get(kind) or String(schema.get("maxLength"))
+    if kinds == {"string"}:
+        return String(schema.get("maxLength"))
+    simple = {"boolean": Boolean(), "number": Float()}
+    return simple.get("".join(kinds), JSON())
 
 
 def _fits(actual: Any, expected: Any) -> bool:

@@ -7,7 +7,7 @@ from myapp.checkout_sessions.models import (
     checkout_sessions,
     complete,
 )
-from myapp.errors import Conflict, NotFound
+from myapp.errors import Conflict, NotFound, PreconditionFailed
 from myapp.operations import operation
 from myapp.repository import Page, Record
 from myapp.request import Request
@@ -58,7 +58,12 @@ class CheckoutSessionItem(Resource):
 
 @api.route("/<uuid:checkout_session_id>/complete")
 class CheckoutSessionCompletion(Resource):
-    @operation.action(MEMBER, answers=CHECKOUT_SESSION, problems=(NotFound, Conflict))
+    @operation.action(
+        MEMBER,
+        answers=CHECKOUT_SESSION,
+        problems=(NotFound, Conflict, PreconditionFailed),
+    )
     def post(self, request: Request) -> Record:
         """Complete a checkout session, once."""
-        return complete(request.tenant, request.path["checkout_session_id"])
+        id = request.path["checkout_session_id"]
+        return complete(request.tenant, id, request.if_match)

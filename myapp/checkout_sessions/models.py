@@ -45,9 +45,9 @@ checkout_sessions = RedisRepository(
 )
 
 
-def complete(tenant: UUID, id: UUID) -> Record:
+def complete(tenant: UUID, id: UUID, if_match: int | None) -> Record:
     """Complete an open session; raise NotFound, Conflict for a second time."""
-    return checkout_sessions.update(tenant, id, _completed)
+    return checkout_sessions.update(tenant, id, _completed, if_match)
 
 
 def _completed(document: dict[str, object]) -> dict[str, object]:

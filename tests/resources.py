@@ -1,0 +1,141 @@
+"""How a test calls any operation of any feature: its URL, a body, and what it is about.
+
+Everything is derived from the operations: a new feature needs nothing here.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from werkzeug.test import TestResponse
+
+from myapp import FEATURES, openapi
+from myapp.contract import Contract
+from myapp.errors import InvalidBody, PreconditionFailed
+from myapp.operations import CREATE, LIST, RETRIEVE, UPDATE, Operation
+from myapp.patch import JSON_PATCH
+from tests.actors import Actor
+
+OPERATIONS: list[Operation] = [
+    operation for feature in FEATURES for operation in feature.endpoints.api.operations
+]
+"""What the application serves; known before there is one, to name the tests by."""
+
+PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
+FIRST_VERSION = '"1-00000000"'
+
+Path = Mapping[str, str]
+"""Path parameter → the id that it leads to."""
+
+
+def named(operations: Iterable[Operation]) -> list[Any]:
+    """Return operations as the parameters of tests, named as in the API description."""
+    return [
+        pytest.param(operation, id=openapi.operation_id(operation))
+        for operation in operations
+    ]
+
+
+def models_of(operation: Operation) -> list[Any]:
+    """Return what the models of an operation's feature define."""
+    [feature] = [
+        feature for feature in FEATURES if operation in feature.endpoints.api.operations
+    ]
+    return list(vars(getattr(feature, "models", feature)).values())
+
+
+def marked(contract: Contract, mark: str) -> dict[str, Any]:
+    """Return a body that the contract admits, with a mark wherever it takes any text.
+
+    The mark also makes the unique values unique: let it be short, and a valid slug.
+    """
+    body = openapi.example(contract)
+    for field in body:
+        for text in (mark, f"{mark}@example.com", f"https://example.com/{mark}"):
+            if _admits(contract, body | {field: text}):
+                body[field] = text
+                break
+    return body
+
+
+def _admits(contract: Contract, body: dict[str, Any]) -> bool:
+    try:
+        contract.validate(body)
+    except InvalidBody:
+        return False
+    return True
+
+
+def call(
+    actor: Actor,
+    operation: Operation,
+    path: Path,
+    *,
+    mark: str | None = None,
+    media_type: str | None = None,
+    query: Mapping[str, str] | None = None,
+) -> TestResponse:
+    """Call an operation with what it needs to succeed on resources just made."""
+    headers = {}
+    if PreconditionFailed in operation.problems:
+        headers["If-Match"] = FIRST_VERSION
+    if operation.accepts:
+        media_type = media_type or operation.kind.reads[0]
+        headers["Content-Type"] = media_type
+    return actor.open(
+        operation.method,
+        PARAMETER.sub(lambda parameter: path[parameter[1]], operation.url),
+        headers,
+        json=_body(operation, mark or f"mark-{uuid4().hex[:8]}", media_type),
+        query_string=query,
+    )
+
+
+def _body(operation: Operation, mark: str, media_type: str | None) -> Any:
+    if operation.accepts is None:
+        return None
+    body = marked(operation.accepts, mark)
+    if operation.kind is not UPDATE or media_type != JSON_PATCH:
+        return body
+    return [
+        {"op": "replace", "path": f"/{field}", "value": body[field]} for field in body
+    ]
+
+
+def listed(actor: Actor, operation: Operation, path: Path) -> list[dict[str, Any]]:
+    """Return what an actor's list shows, the newest first."""
+    response = call(actor, operation, path)
+    assert response.status_code == 200, response.get_data()
+    items: list[dict[str, Any]] = json.loads(response.get_data())["items"]
+    return items
+
+
+def make_everything(actor: Actor, mark: str) -> Path:
+    """Make a resource of every feature, marked; return the ids that lead to them."""
+    path: dict[str, str] = {}
+    for creation in OPERATIONS:
+        if creation.kind is CREATE:
+            made = call(actor, creation, path, mark=mark)
+            assert made.status_code == 201, made.get_data()
+            [listing] = [
+                operation
+                for operation in OPERATIONS
+                if operation.kind is LIST and operation.url == creation.url
+            ]
+            # Of accounts, an actor lists its own, and not the one just made.
+            newest = listed(actor, listing, path)[0]["id"]
+            path[_parameter_below(creation)] = newest
+    return path
+
+
+def _parameter_below(creation: Operation) -> str:
+    """Return the path parameter of what an operation makes."""
+    for operation in OPERATIONS:
+        above, _, below = operation.url.rpartition("/")
+        parameter = PARAMETER.fullmatch(below)
+        if operation.kind is RETRIEVE and above == creation.url and parameter:
+            return parameter[1]
+    raise LookupError(f"what {creation.url} makes cannot be retrieved")

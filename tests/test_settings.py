@@ -1,0 +1,244 @@
+"""Where settings come from, which of them production refuses, and that all are told."""
+
+import os
+import re
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+from flask import Config
+from sqlalchemy import make_url
+
+import default_config
+from myapp import create_app
+from myapp.settings import SettingsError, engine_options, load, sql_url
+
+README = Path(__file__).parents[1] / "README.md"
+STORES = {
+    "DATABASE_URL": "postgresql://app@db.example/myapp",
+    "REDIS_URL": "redis://redis.example:6379/0",
+}
+SETTINGS = [name for name in vars(default_config.Config) if name.isupper()]
+
+
+@pytest.fixture(autouse=True)
+def environ():
+    """An environment without a setting of this machine, put back at the end."""
+    with patch.dict(os.environ, clear=True) as environ:
+        yield environ
+
+
+@pytest.fixture
+def instance(tmp_path):
+    """An instance folder of this test's own, in a checkout of its own."""
+    folder = tmp_path / "instance"
+    folder.mkdir()
+    return folder
+
+
+def loaded(instance, test_config=None):
+    """Return the configuration of an application that is starting."""
+    config = Config(str(instance))
+    load(config, instance, test_config)
+    return config
+
+
+# the order of the sources
+
+
+def test_development_starts_with_nothing_given(instance, environ):
+    environ["MYAPP_CONFIG"] = "development"
+    config = loaded(instance)
+    assert config["DATABASE_URL"] == f"sqlite:///{instance}/myapp.sqlite"
+    assert config["REDIS_URL"] == f"unix://{instance}/redis/redis.sock"
+    assert config["OPEN_SIGN_UP"] is True
+    assert config["CORS_ORIGINS"] == "*"
+
+
+def test_production_is_the_default_and_closed(instance, environ):
+    environ.update(STORES)
+    config = loaded(instance)
+    assert config["DEBUG"] is False
+    assert config["OPEN_SIGN_UP"] is False
+    assert config["CORS_ORIGINS"] == []
+
+
+def test_flask_debug_picks_development(instance, environ):
+    environ["FLASK_DEBUG"] = "1"
+    assert loaded(instance)["DEBUG"] is True
+
+
+def test_myapp_config_wins_over_flask_debug(instance, environ):
+    environ.update(STORES, FLASK_DEBUG="1", MYAPP_CONFIG="production")
+    assert loaded(instance)["DEBUG"] is False
+
+
+def test_later_sources_win_over_earlier_ones(instance, environ):
+    environ["MYAPP_CONFIG"] = "development"
+    assert loaded(instance)["SQL_TIMEOUT"] == 5.0
+    (instance / "config.py").write_text("SQL_TIMEOUT = 6.0\nSQL_CONNECTIONS = 3")
+    assert loaded(instance)["SQL_TIMEOUT"] == 6.0
+    (instance.parent / ".env").write_text("MYAPP_SQL_TIMEOUT=7.0")
+    assert loaded(instance)["SQL_TIMEOUT"] == 7.0
+    environ["MYAPP_SQL_TIMEOUT"] = "8.0"
+    assert loaded(instance)["SQL_TIMEOUT"] == 8.0
+    assert loaded(instance)["SQL_CONNECTIONS"] == 3
+
+
+def test_test_config_replaces_the_instance_folder_and_the_environment(
+    instance, environ
+):
+    (instance / "config.py").write_text("SQL_TIMEOUT = 6.0")
+    environ.update(MYAPP_CONFIG="development", MYAPP_SQL_CONNECTIONS="3")
+    config = loaded(instance, {"REDIS_TIMEOUT": 9.0})
+    assert config["SQL_TIMEOUT"] == 5.0
+    assert config["SQL_CONNECTIONS"] == 16
+    assert config["REDIS_TIMEOUT"] == 9.0
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        pytest.param("7", 7, id="integer"),
+        pytest.param("0.5", 0.5, id="number"),
+        pytest.param("true", True, id="boolean"),
+        pytest.param('["https://a.example"]', ["https://a.example"], id="list"),
+        pytest.param("https://a.example", "https://a.example", id="string"),
+    ],
+)
+def test_environment_is_read_as_json_or_as_text(instance, environ, text, value):
+    environ.update(MYAPP_CONFIG="development", MYAPP_CORS_ORIGINS=text)
+    assert loaded(instance)["CORS_ORIGINS"] == value
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])
+def test_urls_are_read_without_a_prefix(instance, environ, name):
+    environ.update(STORES, MYAPP_CONFIG="development")
+    assert loaded(instance)[name].endswith(STORES[name].partition("://")[2])
+
+
+# what is refused
+
+
+@pytest.mark.parametrize("name", ["testing", "Production", "prod", "../production"])
+def test_an_unknown_configuration_is_refused_by_name(instance, environ, name):
+    environ["MYAPP_CONFIG"] = name
+    with pytest.raises(SettingsError) as refused:
+        loaded(instance)
+    assert str(refused.value) == (f"MYAPP_CONFIG={name}: use development or production")
+
+
+def test_production_names_every_unfit_setting_and_what_to_do(instance, environ):
+    environ["MYAPP_DEVELOPMENT_SECRET"] = "s3cret"
+    with pytest.raises(SettingsError) as refused:
+        loaded(instance)
+    assert str(refused.value) == (
+        "These settings are unfit for production:\n"
+        "  DATABASE_URL is not set: give the URL of the production store\n"
+        "  REDIS_URL is not set: give the URL of the production store\n"
+        "  DEVELOPMENT_SECRET is set, a secret of a developer's machine:"
+        " remove it from instance/config.py and the environment\n"
+        "On your own machine: MYAPP_CONFIG=development, or ./run"
+    )
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])
+@pytest.mark.parametrize("given", [{}, {"empty": ""}], ids=["missing", "empty"])
+def test_production_refuses_one_missing_store_and_names_no_other(
+    instance, environ, name, given
+):
+    environ.update(STORES)
+    del environ[name]
+    environ.update({name: text for text in given.values()})
+    with pytest.raises(SettingsError) as refused:
+        loaded(instance)
+    [other] = STORES.keys() - {name}
+    assert f"{name} is not set" in str(refused.value)
+    assert f"{other} is not set" not in str(refused.value)
+
+
+def test_production_refuses_a_development_secret_left_in_the_instance_folder(
+    instance, environ
+):
+    environ.update(STORES)
+    (instance / "config.py").write_text("DEVELOPMENT_SECRET = 's3cret'")
+    with pytest.raises(SettingsError) as refused:
+        loaded(instance)
+    assert "DEVELOPMENT_SECRET" in str(refused.value)
+    assert "s3cret" not in str(refused.value)
+
+
+def test_create_app_refuses_what_load_refuses(environ):
+    with pytest.raises(SettingsError, match="DATABASE_URL is not set"):
+        create_app({})
+
+
+# the stores
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgres://u:p@h:5432/d", "postgresql+psycopg://u:p@h:5432/d"),
+        ("postgresql://u:p@h/d?a=b", "postgresql+psycopg://u:p@h/d?a=b"),
+        ("postgresql+psycopg://u@h/d", "postgresql+psycopg://u@h/d"),
+        ("postgresql:///d?host=/run/pg", "postgresql+psycopg:///d?host=/run/pg"),
+        ("sqlite:////srv/myapp.sqlite", "sqlite:////srv/myapp.sqlite"),
+        ("sqlite:///myapp.sqlite", "sqlite:////srv/instance/myapp.sqlite"),
+        ("", ""),
+    ],
+    ids=["short", "plain", "with_driver", "socket", "file", "relative_file", "empty"],
+)
+def test_sql_url_names_the_driver(url, expected):
+    assert sql_url(url, Path("/srv/instance")) == expected
+    assert not expected or make_url(expected).drivername
+
+
+def test_migrations_use_the_application_url_unless_the_owner_has_one(instance, environ):
+    environ.update(STORES)
+    config = loaded(instance)
+    assert config["MIGRATION_DATABASE_URL"] == config["DATABASE_URL"]
+    environ["MIGRATION_DATABASE_URL"] = "postgres://owner@db.example/myapp"
+    owner = loaded(instance)["MIGRATION_DATABASE_URL"]
+    assert owner == "postgresql+psycopg://owner@db.example/myapp"
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite://", "postgresql+psycopg://h/d"], ids=["file", "server"]
+)
+def test_engine_is_bounded_in_connections_and_in_time(url):
+    options = engine_options(
+        {"DATABASE_URL": url, "SQL_TIMEOUT": 2.5, "SQL_CONNECTIONS": 4}
+    )
+    assert options["pool_size"] == 4
+    assert options["max_overflow"] == 0
+    assert options["pool_timeout"] == 2.5
+    arguments = str(options["connect_args"])
+    assert "2.5" in arguments or "statement_timeout=2500" in arguments
+
+
+# what the README tells
+
+
+def rows():
+    """Return the README's table of settings: name → default and meaning."""
+    found = {}
+    for line in README.read_text().splitlines():
+        if re.match(r"\| `[A-Z]", line):
+            names, default, meaning = line.strip("| ").split("|")
+            for name in re.findall(r"`([A-Z0-9_]+)`", names):
+                found[name] = (default.strip(), meaning.strip())
+    return found
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_setting_is_in_the_readme_with_its_default(name):
+    default, meaning = rows()[name]
+    assert meaning
+    value = getattr(default_config.Config, name)
+    if isinstance(value, int | float):
+        assert default.startswith(str(value).lower())
+
+
+def test_readme_tells_of_no_setting_that_is_gone():
+    assert rows().keys() <= set(SETTINGS)
