@@ -20,7 +20,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from devtools.redis_server import RedisServer
-from myapp import FEATURES, access, create_app, db
+from myapp import FEATURES, access, create_app, db, tables
 from tests.actors import Actor, sign_up
 from tests.databases import Databases, SqliteDatabases, postgres_databases
 from tests.declared import DeclaredClient
@@ -173,7 +173,7 @@ def pass_time(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         passed += timedelta(**time)
 
     monkeypatch.setattr(access, "monotonic", lambda: start + passed.total_seconds())
-    monkeypatch.setattr(db, "now", lambda: datetime.now(UTC) + passed)
+    monkeypatch.setattr(tables, "now", lambda: datetime.now(UTC) + passed)
     return advance
 
 

@@ -13,7 +13,7 @@ from alembic.operations import ops
 from flask import current_app
 from sqlalchemy import Connection, create_engine
 
-from myapp.db import Base, UtcDateTime
+from myapp.tables import Base, UtcDateTime
 
 rewriter = Rewriter()
 
@@ -45,7 +45,7 @@ def render_item(kind: str, item: Any, generated: AutogenContext) -> str | bool:
     """Name our own column type as the migrations import it."""
     if not isinstance(item, UtcDateTime):
         return False
-    generated.imports.add("from myapp.db import UtcDateTime")
+    generated.imports.add("from myapp.tables import UtcDateTime")
     return "UtcDateTime()"
 
 

@@ -12,6 +12,7 @@ from types import ModuleType
 from flask import Flask
 from flask_cors import CORS
 from flask_migrate import Migrate
+from flask_redis import FlaskRedis
 
 from myapp import api, cli, db, docs, settings
 from myapp.request_log import RequestLog
@@ -67,10 +68,10 @@ def create_app(
 
 def _connect_stores(app: Flask) -> db.Stores:
     db.sql.init_app(app)
-    db.redis_store.init_app(app, **settings.redis_options(app.config))
+    redis = FlaskRedis(app, decode_responses=True, **settings.redis_options(app.config))
     Migrate(app, db.sql, render_as_batch=True, compare_type=True)
     with app.app_context():
-        stores = db.Stores(db.sql.engine, db.redis_store.latest, app.config)
+        stores = db.Stores(db.sql.engine, redis, app.config)
     app.extensions["myapp"] = stores
     return stores
 

@@ -25,6 +25,8 @@ from myapp.errors import BrokenRule, Problem, Reply
 from myapp.operations import Mark, Operation, answer_options, complete
 
 View = Callable[..., Any]
+READING = "GET POST PUT PATCH DELETE"
+"""The order in which the pages of documentation show the methods of a URL."""
 
 
 class Resource(flask_restx.Resource):
@@ -54,6 +56,13 @@ def _response(reply: Reply) -> Response:
 ResourceType = TypeVar("ResourceType", bound=type[Resource])
 
 
+class Routes(flask_restx.Api):
+    """Flask-RESTX's routing, without the view that answers 404 at its prefix."""
+
+    def _register_doc(self, app_or_blueprint: Blueprint) -> None:
+        """Leave the prefix to whoever has a resource there."""
+
+
 class FeatureApi:
     """A feature's blueprint, and the operations that its resources declare."""
 
@@ -66,10 +75,9 @@ class FeatureApi:
         self.blueprint.record_once(
             lambda state: state.app.extensions["operations"].extend(self.operations)
         )
-        # RESTX answers 404 at its prefix: no resource of ours may lie there.
-        restx = flask_restx.Api(doc=False, prefix=prefix or f"/{name}")
+        restx = Routes(doc=False, prefix=prefix)
         restx.init_app(self.blueprint, add_specs=False)
-        self._namespace = restx.namespace(name, path=f"/{name}" if prefix else "/")
+        self._namespace = restx.namespace(name, path=f"/{name}")
 
     def route(self, url: str) -> Callable[[ResourceType], ResourceType]:
         """Register a resource below the feature's prefix, and its operations.
@@ -81,7 +89,7 @@ class FeatureApi:
             shared = resource()
             resource.operations = {
                 method: self._operation(shared, url, method)
-                for method in sorted(resource.methods - {"OPTIONS"})
+                for method in sorted(resource.methods - {"OPTIONS"}, key=READING.find)
             }
             self.operations.extend(resource.operations.values())
             self._namespace.add_resource(resource, url)

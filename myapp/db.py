@@ -9,74 +9,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from flask_redis import FlaskRedis
 from flask_sqlalchemy import SQLAlchemy
-from redis import RedisError
-from sqlalchemy import (
-    Connection,
-    DateTime,
-    Dialect,
-    Engine,
-    ForeignKey,
-    Index,
-    MetaData,
-    TypeDecorator,
-    UniqueConstraint,
-    Uuid,
-    event,
-    text,
-)
-from sqlalchemy.exc import (
-    IntegrityError,
-    InterfaceError,
-    OperationalError,
-    SQLAlchemyError,
-)
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
-from uuid_utils.compat import uuid7
+from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+from werkzeug.local import LocalProxy
 
-from myapp import errors
-from myapp.errors import BrokenRule, Conflict, Problem, Unavailable
-
-
-class Base(DeclarativeBase):
-    """The declarative base; every constraint has a name that migrations can use."""
-
-    metadata = MetaData(
-        naming_convention={
-            "pk": "pk_%(table_name)s",
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-        }
-    )
-
-
-class RedisStore(FlaskRedis):
-    """Flask-Redis, with the client of the application at work.
-
-    The library keeps one client, that of the last application made.
-    """
-
-    latest: Any
-
-    @property
-    def _redis_client(self) -> Any:
-        return stores().redis
-
-    @_redis_client.setter
-    def _redis_client(self, client: Any) -> None:
-        self.latest = client
-
+from myapp import store_errors
+from myapp.tables import Base
 
 sql = SQLAlchemy(model_class=Base)
-redis_store = RedisStore(decode_responses=True)
+redis_store: Any = LocalProxy(lambda: stores().redis)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +102,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        problem = problem_of(error)
+        problem = store_errors.problem_of(error)
         if problem is None:
             raise
         raise problem from error
@@ -207,99 +153,7 @@ def _begin(connection: Connection) -> None:
 
 
 def ping() -> None:
-    """Ask both stores for a sign of life; raise what `problem_of` translates."""
+    """Ask both stores for a sign of life; raise what `store_errors` translates."""
     with stores().engine.connect() as connection:
         connection.execution_options(read_only=True).exec_driver_sql("SELECT 1")
     redis_store.ping()
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """A point in time: aware in Python, stored in UTC on both engines."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(
-        self, value: datetime | None, dialect: Dialect
-    ) -> datetime | None:
-        if value is not None and value.tzinfo is None:
-            raise ValueError("a naive datetime has no place on the time line")
-        return value and value.astimezone(UTC)
-
-    def process_result_value(
-        self, value: datetime | None, dialect: Dialect
-    ) -> datetime | None:
-        if value is None or value.tzinfo is not None:
-            return value and value.astimezone(UTC)  # PostgreSQL: the session's zone
-        return value.replace(tzinfo=UTC)  # SQLite keeps no zone
-
-
-def now() -> datetime:
-    """Return the current time in UTC."""
-    return datetime.now(UTC)
-
-
-class Versioned:
-    """The columns every stored resource has; ids sort by age (uuid7, RFC 9562)."""
-
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
-    version: Mapped[int] = mapped_column(default=1)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
-    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
-
-
-class TenantOwned(Versioned):
-    """A resource of one account: its rows lie together, and go with the account."""
-
-    account_id: Mapped[UUID] = mapped_column(
-        Uuid,
-        ForeignKey("accounts.id", ondelete="CASCADE"),
-        primary_key=True,
-        sort_order=-1,
-    )
-
-
-def problem_of(error: Exception) -> Problem | None:
-    """Return what a store's exception means to the caller, if it means anything."""
-    if isinstance(error, IntegrityError):
-        return _conflict(error)
-    if isinstance(error, OperationalError | InterfaceError | PoolTimeout | RedisError):
-        return Unavailable()
-    return None
-
-
-errors.translators.append(problem_of)
-
-
-def _conflict(error: IntegrityError) -> Problem | None:
-    fields = _unique_fields(error)
-    if fields:
-        taken = " and ".join(fields)
-        rule = BrokenRule(f"/{fields[-1]}", "unique", "is taken: choose another value")
-        return Conflict(f"Another one has the same {taken}.", [rule])
-    if "foreign key" in str(error.orig).lower():
-        return Conflict("Something still refers to this, or it refers to nothing.")
-    return None
-
-
-def _unique_fields(error: IntegrityError) -> list[str]:
-    """Return the fields of the unique constraint that a write broke."""
-    diagnosis = getattr(error.orig, "diag", None)
-    if diagnosis is not None:
-        columns = _columns_of(diagnosis.table_name, diagnosis.constraint_name)
-    else:  # SQLite names the columns in its message, and not the constraint
-        _, _, names = str(error.orig).partition("UNIQUE constraint failed: ")
-        columns = [name.partition(".")[2] for name in names.split(", ") if name]
-    return [column for column in columns if column != "account_id"]
-
-
-def _columns_of(table: str | None, constraint: str | None) -> list[str]:
-    known = Base.metadata.tables.get(table or "")
-    if known is None:
-        return []
-    uniques = {
-        unique.name: [column.name for column in unique.columns]
-        for unique in (*known.constraints, *known.indexes)
-        if isinstance(unique, UniqueConstraint | Index)
-    }
-    return uniques.get(constraint or "", [])

@@ -96,7 +96,7 @@ def document(operations: Sequence[Operation], title: str) -> Document:
     for operation in operations:
         url = _path(operation.url)
         paths.setdefault(url, {})[operation.method.lower()] = _operation(operation)
-    schemas = {"Problem": PROBLEM, **_schemas(operations)}
+    schemas = {**_schemas(operations), "Problem": PROBLEM}
     bearer = {"type": "http", "scheme": "bearer", "description": "An API key."}
     return {
         "openapi": "3.1.0",
@@ -178,7 +178,7 @@ def _operation(operation: Operation) -> Document:
         "description": _description(operation.rule, operation.scope),
         "tags": [operation.feature],
         "parameters": [*_path_parameters(operation), *_parameters(operation)],
-        "responses": _responses(operation),
+        "responses": responses(operation),
         "security": [] if operation.rule.allows(None) else [{"bearer": []}],
     }
     if operation.accepts:
@@ -226,7 +226,7 @@ def _parameters(operation: Operation) -> list[Document]:
     if operation.kind is RETRIEVE:
         text = "An `ETag`: answers 304 while it holds."
         header = {"name": "If-None-Match", "in": "header", "description": text}
-        found.append(header | {"schema": {"type": "string"}})
+        found.append(header | {"schema": {"type": "string", "maxLength": 1000}})
     return found
 
 
@@ -267,17 +267,18 @@ def _example(schema: Schema) -> Any:
     return simple[sorted(types_of(schema) - {"null"})[0]]
 
 
-def _responses(operation: Operation) -> Document:
-    responses: Document = {str(operation.status): _success(operation)}
+def responses(operation: Operation) -> Document:
+    """Return what an operation may answer, by status."""
+    found: Document = {str(operation.status): _success(operation)}
     if operation.kind is RETRIEVE:
-        responses["304"] = {"description": "It has not changed."}
+        found["304"] = {"description": "It has not changed."}
     by_status: dict[int, list[str]] = {}
     for problem in operation.problems:
         by_status.setdefault(problem.status, []).append(problem.__doc__ or "")
     for status, texts in by_status.items():
         content = {errors.MEDIA_TYPE: {"schema": _reference("Problem")}}
-        responses[str(status)] = {"description": " ".join(texts), "content": content}
-    return responses
+        found[str(status)] = {"description": " ".join(texts), "content": content}
+    return found
 
 
 def _success(operation: Operation) -> Document:

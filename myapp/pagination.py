@@ -152,7 +152,7 @@ def _read_value(contract: Contract, field: str, name: str, text: str) -> Any:
 
 
 def _stored(contract: Contract, field: str, value: Any) -> Any:
-    """Return a field's JSON value as the store keeps it; raise ValueError, TypeError."""
+    """Return a field's value as the store keeps it; raise ValueError, TypeError."""
     if not _validator(contract, field).is_valid(value):
         raise ValueError("the field never has this value")
     reader = reader_of(contract.properties[field])

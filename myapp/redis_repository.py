@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 from uuid_utils.compat import uuid7
 
-from myapp import db
+from myapp import db, tables
 from myapp.contract import Contract
 from myapp.contract_rules import error_in
 from myapp.errors import Forbidden, NotFound, PreconditionFailed
@@ -147,9 +147,9 @@ class RedisRepository(Repository):
 
     def create(self, tenant: UUID, values: Values, **assigned: Any) -> Record:
         """Store a new record and list it, in one script."""
-        id, now = uuid7(), db.now()
-        expires_at = now + self.ttl
-        fields = {"id": id, "created_at": now, "updated_at": now}
+        id, moment = uuid7(), tables.now()
+        expires_at = moment + self.ttl
+        fields = {"id": id, "created_at": moment, "updated_at": moment}
         fields |= {"expires_at": expires_at, **values, **assigned}
         stored = _written({field: fields[field] for field in self.contract.properties})
         self._create(
@@ -192,7 +192,7 @@ class RedisRepository(Repository):
         """Write fields of a record by compare-and-set; it expires when it did."""
         fields = dict(values)
         if "updated_at" in self.contract.properties:
-            fields["updated_at"] = db.now()
+            fields["updated_at"] = tables.now()
         shown = self.contract.shown
         row = self._compare_and_set(
             keys=[self._key(tenant, id)],

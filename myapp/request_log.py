@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import msgspec
 
-from myapp import db, errors
+from myapp import db, errors, tables
 from myapp.errors import Reply
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _line(environ: "Environ", answered: list[str], seconds: float) -> str:
     request: Request | None = environ.get("myapp.request")
     principal = request.signed_in if request else None
     line = {
-        "time": db.now(),
+        "time": tables.now(),
         "request_id": environ["myapp.request_id"],
         "method": environ["REQUEST_METHOD"],
         "path": environ["PATH_INFO"],

@@ -27,7 +27,7 @@ from sqlalchemy import (
     update,
 )
 
-from myapp import db
+from myapp import db, tables
 from myapp.contract import Contract
 from myapp.errors import Forbidden, NotFound, PreconditionFailed, Problem
 from myapp.pagination import Slice
@@ -144,8 +144,8 @@ class SqlRepository(Repository):
 
     def create(self, tenant: UUID, values: Values, **assigned: Any) -> Record:
         """Insert a row; raise Conflict where a unique value is taken."""
-        now = {"created_at": (moment := db.now()), "updated_at": moment}
-        row = {**now, **values, **assigned, self._tenant.name: tenant}
+        moments = dict.fromkeys(("created_at", "updated_at"), tables.now())
+        row = {**moments, **values, **assigned, self._tenant.name: tenant}
         with db.transaction(tenant) as connection:
             return _record(connection.execute(self._insert, row).one())
 
@@ -169,7 +169,11 @@ class SqlRepository(Repository):
     ) -> Record:
         """Update the given fields of a row, in one statement that also checks."""
         met = self._conditions(if_match, where)
-        fields = {**values, "version": self.table.c.version + 1, "updated_at": db.now()}
+        fields = {
+            **values,
+            "version": self.table.c.version + 1,
+            "updated_at": tables.now(),
+        }
         statement = self._update.where(*met).values(fields)
         with db.transaction(tenant) as connection:
             chosen = {"tenant": tenant, "wanted_id": id}

@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from myapp.contract import Contract
 from myapp.contract_rules import Schema, error_in, types_of
-from myapp.db import UtcDateTime
+from myapp.tables import UtcDateTime
 
 LIMITS = {"minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"}
 

@@ -40,12 +40,12 @@ class Actor:
     def merge(self, url: str, change: Any, headers: Any = None) -> TestResponse:
         """Send a merge patch (RFC 7396)."""
         sent = {"Content-Type": "application/merge-patch+json"} | dict(headers or {})
-        return self.patch(url, json=change, headers=sent)
+        return self.open("PATCH", url, json=change, headers=sent)
 
     def json_patch(self, url: str, steps: Any, headers: Any = None) -> TestResponse:
         """Send a JSON Patch (RFC 6902)."""
         sent = {"Content-Type": "application/json-patch+json"} | dict(headers or {})
-        return self.patch(url, json=steps, headers=sent)
+        return self.open("PATCH", url, json=steps, headers=sent)
 
     def with_key(self, role: str, scopes: list[str]) -> "Actor":
         """Return another key of the same account."""
@@ -59,5 +59,5 @@ def sign_up(client: FlaskClient, name: str) -> Actor:
     """Open an account with a slug of its own."""
     body = {"name": name, "slug": f"{name}-{uuid4().hex[:12]}"}
     made = client.post("/v1/accounts", json=body)
-    assert made.status_code == 201, made.json
+    assert made.json is not None and made.status_code == 201, made.get_data()
     return Actor(client, made.json["id"], made.json["api_key"])

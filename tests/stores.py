@@ -56,7 +56,10 @@ class Store(NamedTuple):
         """Follow the cursors from the first page to the last."""
         page = self.page(tenant, **query)
         yield page.items
+        followed = set()
         while page.next:
+            assert page.next not in followed, "the cursor leads to where it came from"
+            followed.add(page.next)
             page = self.page(tenant, cursor=page.next, **query)
             yield page.items
 

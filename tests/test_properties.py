@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
+    initialize,
+    multiple,
     precondition,
     rule,
     run_state_machine_as_test,
@@ -32,6 +34,8 @@ SEQUENCES_OF_ALL = 100
 CALLS = 40
 
 accounts = st.sampled_from([0, 1])
+foreign = st.sampled_from([False, False, False, True])
+"""Whether the caller is of the other account."""
 limits = st.integers(1, 3)
 texts = st.text(
     st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=120
@@ -40,6 +44,13 @@ versions = st.sampled_from([None, 0, 0, -1, 1])
 """What is sent as if_match, as seen from the current version."""
 admitted = st.sampled_from([None, None, "its own", "another"])
 """The text that `where` asks for."""
+
+
+class Key(NamedTuple):
+    """What leads to a record, as long as there is one."""
+
+    tenant: UUID
+    id: UUID
 
 
 class Walk(NamedTuple):
@@ -56,7 +67,7 @@ class Walk(NamedTuple):
 class Sequences(RuleBasedStateMachine):
     """The calls, each held against the model: tenant → id → document and version."""
 
-    keys: Bundle[UUID] = Bundle("keys")
+    keys: Bundle[Key] = Bundle("keys")
 
     def __init__(self, store: Store) -> None:
         super().__init__()
@@ -69,35 +80,45 @@ class Sequences(RuleBasedStateMachine):
 
     # --- the calls
 
+    @initialize(target=keys)
+    def create_some(self) -> Any:
+        return multiple(*(self.create(0 if n % 4 else 1, f"{n}") for n in range(8)))
+
     @rule(target=keys, account=accounts, text=texts)
-    def create(self, account: int, text: str) -> UUID:
+    def create(self, account: int, text: str) -> Key:
         tenant = self.tenants[account]
         values = self.store.values(text)
         record = self.repository.create(tenant, values, **self.store.assigned)
         id = self.store.id(record)
         self.model[tenant][id] = (self.store.document(record) | values, 1)
         assert record.version == 1
-        return id
+        return Key(tenant, id)
 
-    @rule(account=accounts, id=keys)
-    def retrieve(self, account: int, id: UUID) -> None:
-        tenant = self.tenants[account]
+    @rule(key=keys, foreign=foreign)
+    def retrieve(self, key: Key, foreign: bool) -> None:
+        tenant, id = self.caller(key, foreign), key.id
         with self.expecting(tenant, id, None, None):
             self.compare(tenant, id, self.repository.retrieve(tenant, id))
 
-    @rule(account=accounts, id=keys, text=texts, version=versions, where=admitted)
+    @rule(key=keys, foreign=foreign, text=texts, version=versions, where=admitted)
     def replace(
-        self, account: int, id: UUID, text: str, version: int | None, where: str | None
+        self,
+        key: Key,
+        foreign: bool,
+        text: str,
+        version: int | None,
+        where: str | None,
     ) -> None:
-        tenant, values = self.tenants[account], self.store.values(text)
+        tenant, id = self.caller(key, foreign), key.id
+        values = self.store.values(text)
         if_match, condition = self.sent(tenant, id, version, where)
         with self.expecting(tenant, id, if_match, condition):
             record = self.repository.replace(tenant, id, values, if_match, condition)
             self.note_written(tenant, id, record, values)
 
-    @rule(account=accounts, id=keys, text=texts, version=versions)
-    def update(self, account: int, id: UUID, text: str, version: int | None) -> None:
-        tenant = self.tenants[account]
+    @rule(key=keys, foreign=foreign, text=texts, version=versions)
+    def update(self, key: Key, foreign: bool, text: str, version: int | None) -> None:
+        tenant, id = self.caller(key, foreign), key.id
         if_match, _ = self.sent(tenant, id, version, None)
 
         def change(document: dict[str, Any]) -> dict[str, Any]:
@@ -108,11 +129,11 @@ class Sequences(RuleBasedStateMachine):
             values = change(self.model[tenant][id][0])
             self.note_written(tenant, id, record, values)
 
-    @rule(account=accounts, id=keys, version=versions, where=admitted)
+    @rule(key=keys, foreign=foreign, version=versions, where=admitted)
     def delete(
-        self, account: int, id: UUID, version: int | None, where: str | None
+        self, key: Key, foreign: bool, version: int | None, where: str | None
     ) -> None:
-        tenant = self.tenants[account]
+        tenant, id = self.caller(key, foreign), key.id
         if_match, condition = self.sent(tenant, id, version, where)
         with self.expecting(tenant, id, if_match, condition):
             self.repository.delete(tenant, id, if_match, condition)
@@ -158,6 +179,11 @@ class Sequences(RuleBasedStateMachine):
             self.walk = None
 
     # --- the model
+
+    def caller(self, key: Key, foreign: bool) -> UUID:
+        """Return the account that calls: the record's own, or the other one."""
+        [other] = set(self.tenants) - {key.tenant}
+        return other if foreign else key.tenant
 
     def sent(
         self, tenant: UUID, id: UUID, version: int | None, where: str | None
@@ -218,13 +244,12 @@ class Sequences(RuleBasedStateMachine):
 class ExpiringSequences(Sequences):
     """The same calls, while records expire."""
 
-    @rule(account=accounts, id=Sequences.keys)
-    def expire(self, account: int, id: UUID) -> None:
-        tenant = self.tenants[account]
-        key = f"{{{tenant}}}:checkout_sessions:{id}"
-        if db.redis_store.pexpire(key, 0):
-            self.note_gone(tenant, id)
-        assert id not in self.model[tenant]
+    @rule(key=Sequences.keys)
+    def expire(self, key: Key) -> None:
+        held = f"{{{key.tenant}}}:checkout_sessions:{key.id}"
+        if db.redis_store.pexpire(held, 0):
+            self.note_gone(key.tenant, key.id)
+        assert key.id not in self.model[key.tenant]
 
 
 def open_account() -> UUID:

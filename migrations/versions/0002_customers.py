@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-from myapp.db import UtcDateTime
 from myapp.row_security import protect
+from myapp.tables import UtcDateTime
 
 revision = "0002"
 down_revision = "0001"

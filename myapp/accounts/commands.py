@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import click
 
-from myapp import db
+from myapp import tables
 from myapp.accounts.endpoints import blueprint
 from myapp.accounts.models import closed_before, purge
 from myapp.cli import at_work
@@ -17,7 +17,7 @@ from myapp.cli import at_work
 @at_work
 def purge_command(days: int) -> None:
     """Remove closed accounts with everything that they own."""
-    found = closed_before(db.now() - timedelta(days=days))
+    found = closed_before(tables.now() - timedelta(days=days))
     with click.progressbar(found, label="Purging accounts") as accounts:
         for account_id in accounts:
             purge(account_id)

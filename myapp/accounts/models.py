@@ -9,14 +9,15 @@ from sqlalchemy import String, UniqueConstraint, create_engine, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
-from myapp import access, db
+from myapp import access, db, tables
 from myapp.access import EVERY_SCOPE, Principal, Role, Rule
 from myapp.api_keys.models import ApiKey, issue
 from myapp.contract import Contract
 from myapp.contract_rules import Schema
-from myapp.db import UtcDateTime, Versioned, sql
+from myapp.db import sql
 from myapp.repository import Record, Values
 from myapp.sql_repository import SqlRepository
+from myapp.tables import UtcDateTime, Versioned
 
 PROPERTIES: dict[str, Schema] = {
     "id": {"type": "string", "format": "uuid", "readOnly": True},
@@ -101,7 +102,7 @@ def sign_up(
 def close(tenant: UUID, id: UUID, if_match: int | None) -> None:
     """End all access to an account; `purge` removes it later."""
     with db.transaction(tenant) as connection:
-        accounts.replace(tenant, id, {"closed_at": db.now()}, if_match)
+        accounts.replace(tenant, id, {"closed_at": tables.now()}, if_match)
         connection.execute(delete(ApiKey).where(ApiKey.account_id == tenant))
 
 

@@ -25,14 +25,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from myapp import access, db
+from myapp import access, db, tables
 from myapp.access import Principal, Role
 from myapp.contract import Contract
 from myapp.contract_rules import Schema
-from myapp.db import TenantOwned, UtcDateTime, sql
+from myapp.db import sql
 from myapp.errors import Forbidden
 from myapp.repository import Change, Record, Values
 from myapp.sql_repository import SqlRepository
+from myapp.tables import TenantOwned, UtcDateTime
 
 PREFIX = "myapp_"
 USE_IS_NOTED_EVERY = timedelta(minutes=1)
@@ -134,7 +135,7 @@ def principal_of(key: str) -> Principal | None:
         row = connection.execute(_FIND, wanted).one_or_none()
     if row is None:
         return None
-    if row.last_used_at is None or row.last_used_at < db.now() - USE_IS_NOTED_EVERY:
+    if row.last_used_at is None or row.last_used_at < tables.now() - USE_IS_NOTED_EVERY:
         _note_use(account_id, row.id)
     role, scopes = Role[row.role.upper()], frozenset(row.scopes)
     return Principal(account_id, f"api_key:{row.id}", role, scopes)
@@ -143,7 +144,7 @@ def principal_of(key: str) -> Principal | None:
 def _note_use(account_id: UUID, id: UUID) -> None:
     with db.transaction(account_id) as connection:
         chosen = (ApiKey.account_id == account_id, ApiKey.id == id)
-        noted = update(ApiKey).where(*chosen).values(last_used_at=db.now())
+        noted = update(ApiKey).where(*chosen).values(last_used_at=tables.now())
         connection.execute(noted)
 
 

@@ -347,10 +347,10 @@ def test_update_by_another_account_answers_404(acme, session, rival):
 
 def test_delete_answers_204_and_the_session_is_gone(acme, session, redis):
     assert acme.delete(session.location).status_code == 204
+    assert not redis.exists(key(acme, session.json), index(acme))
     assert acme.get(session.location).status_code == 404
     assert acme.get(URL).json["items"] == []
     assert acme.delete(session.location).status_code == 404
-    assert not redis.exists(key(acme, session.json), index(acme))
 
 
 def test_delete_with_an_old_etag_answers_412_and_removes_nothing(acme, session):

@@ -4,8 +4,9 @@ from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from myapp.contract import Contract
-from myapp.db import TenantOwned, sql
+from myapp.db import sql
 from myapp.sql_repository import SqlRepository
+from myapp.tables import TenantOwned
 
 CUSTOMER = Contract(
     "Customer",

@@ -7,7 +7,8 @@ from flask import abort
 from sqlalchemy import String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from myapp.db import TenantOwned, sql
+from myapp.db import sql
+from myapp.tables import TenantOwned
 
 Json = dict[str, Any]
 

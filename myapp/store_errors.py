@@ -1,0 +1,56 @@
+"""What a store's exception means to the caller: a conflict, or no store at all."""
+
+from redis import RedisError
+from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from myapp import errors
+from myapp.errors import BrokenRule, Conflict, Problem, Unavailable
+from myapp.tables import Base
+
+
+def problem_of(error: Exception) -> Problem | None:
+    """Return what a store's exception means to the caller, if it means anything."""
+    if isinstance(error, IntegrityError):
+        return _conflict(error)
+    if isinstance(error, OperationalError | InterfaceError | PoolTimeout | RedisError):
+        return Unavailable()
+    return None
+
+
+errors.translators.append(problem_of)
+
+
+def _conflict(error: IntegrityError) -> Problem | None:
+    fields = _unique_fields(error)
+    if fields:
+        taken = " and ".join(fields)
+        rule = BrokenRule(f"/{fields[-1]}", "unique", "is taken: choose another value")
+        return Conflict(f"Another one has the same {taken}.", [rule])
+    if "foreign key" in str(error.orig).lower():
+        return Conflict("Something still refers to this, or it refers to nothing.")
+    return None
+
+
+def _unique_fields(error: IntegrityError) -> list[str]:
+    """Return the fields of the unique constraint that a write broke."""
+    diagnosis = getattr(error.orig, "diag", None)
+    if diagnosis is not None:
+        columns = _columns_of(diagnosis.table_name, diagnosis.constraint_name)
+    else:  # SQLite names the columns in its message, and not the constraint
+        _, _, names = str(error.orig).partition("UNIQUE constraint failed: ")
+        columns = [name.partition(".")[2] for name in names.split(", ") if name]
+    return [column for column in columns if column != "account_id"]
+
+
+def _columns_of(table: str | None, constraint: str | None) -> list[str]:
+    known = Base.metadata.tables.get(table or "")
+    if known is None:
+        return []
+    uniques = {
+        unique.name: [column.name for column in unique.columns]
+        for unique in (*known.constraints, *known.indexes)
+        if isinstance(unique, UniqueConstraint | Index)
+    }
+    return uniques.get(constraint or "", [])
