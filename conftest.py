@@ -21,6 +21,7 @@ from flask.testing import FlaskClient
 
 from devtools.redis_server import RedisServer
 from myapp import FEATURES, access, create_app, db, tables
+from tests import declared
 from tests.actors import Actor, sign_up
 from tests.databases import Databases, SqliteDatabases, postgres_databases
 from tests.declared import DeclaredClient
@@ -51,8 +52,31 @@ def pytest_collection_modifyitems(
             item.add_marker(pytest.mark.skip(reason="slow: runs with ./run test --all"))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over which answers a worker of xdist has seen."""
+    workeroutput = getattr(node, "workeroutput", {})  # none where it crashed
+    declared.exercised.update(map(tuple, workeroutput.get("exercised", ())))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["exercised"] = sorted(declared.exercised)
+    elif session.exitstatus == pytest.ExitCode.OK and _unprovoked(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _unprovoked(config: pytest.Config) -> list[str]:
+    """Return what is declared and never came, where all tests have run."""
+    chosen = config.args_source is pytest.Config.ArgsSource.ARGS
+    chosen = chosen or config.option.keyword or config.option.markexpr
+    return [] if chosen or not config.getoption("--all") else declared.complaints()
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: Any) -> None:
+    for complaint in _unprovoked(terminalreporter.config):
+        terminalreporter.write_line(complaint, red=True)
     passed = terminalreporter.stats.get("passed", [])
     found = Counter(_engine_of(report.nodeid) for report in passed)
     counted = ", ".join(f"{number} {name}" for name, number in sorted(found.items()))

@@ -1,6 +1,7 @@
 """Where the settings come from, and what makes a set of them unfit to start with."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 Settings = Mapping[str, Any]
+OPERATOR_DIGEST = re.compile("([0-9a-fA-F]{64})?")
 FROM_ENVIRONMENT = ("DATABASE_URL", "MIGRATION_DATABASE_URL", "REDIS_URL")
 
 
@@ -51,6 +53,11 @@ def _refuse_unfit(config: Settings) -> None:
         for name in ("DATABASE_URL", "REDIS_URL")
         if not config[name]
     ]
+    if not OPERATOR_DIGEST.fullmatch(config["OPERATOR_KEY_SHA256"]):
+        unfit.append(
+            "OPERATOR_KEY_SHA256 is no SHA-256 in hex:"
+            " make it with `printf %s KEY | sha256sum`"
+        )
     if config["DEVELOPMENT_SECRET"]:
         unfit.append(
             "DEVELOPMENT_SECRET is set, a secret of a developer's machine:"

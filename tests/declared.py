@@ -5,14 +5,57 @@ from typing import Any
 from flask import json
 from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
+from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
 from myapp import openapi
 from myapp.errors import MEDIA_TYPE
 from myapp.operations import Operation
+from tests.resources import OPERATIONS
 
-exercised: set[tuple[str, int]] = set()
-"""Which operation has answered with which status in this process."""
+Answered = tuple[str, int]
+"""The name of an operation, and a status."""
+
+exercised: set[Answered] = set()
+"""Which operation has answered with which status, in this process and its workers."""
+
+NO_CLASH = "nothing of it is unique, and a write of the whole asks for no version"
+NO_HOLD = "nothing refers to it that does not go with it"
+NO_LUCK = "only for a caller who loses three races in a row"
+NEVER: dict[Answered, str] = {
+    ("health_live", 503): "it looks at no store",
+    ("accounts_delete", 409): NO_HOLD,
+    ("api_keys_create", 409): NO_CLASH,
+    ("api_keys_replace", 409): NO_LUCK,
+    ("api_keys_delete", 409): NO_HOLD,
+    ("checkout_sessions_create", 409): NO_CLASH,
+    ("checkout_sessions_replace", 409): NO_CLASH,
+    ("checkout_sessions_delete", 409): NO_HOLD,
+    ("customers_create", 409): NO_CLASH,
+    ("customers_replace", 409): NO_CLASH,
+    ("customers_delete", 409): NO_HOLD,
+}
+"""What is declared, as for every operation of its kind, and cannot come; and why."""
+
+
+def complaints() -> list[str]:
+    """Say which declared answers no test has provoked, and what should never come."""
+    declared = {
+        (openapi.operation_id(operation), int(status))
+        for operation in OPERATIONS
+        for status in openapi.responses(operation)
+    }
+    missing = sorted(declared - exercised - NEVER.keys())
+    surprising = sorted(exercised & NEVER.keys())
+    gone = sorted(NEVER.keys() - declared)
+    return [
+        *(f"{name} declares {status}: no test provoked it" for name, status in missing),
+        *(
+            f"{name} answered {status}: take it off NEVER"
+            for name, status in surprising
+        ),
+        *(f"{name} declares no {status}: take it off NEVER" for name, status in gone),
+    ]
 
 
 class DeclaredClient(FlaskClient):
@@ -22,10 +65,25 @@ class DeclaredClient(FlaskClient):
         """Send a request; check its answer."""
         response = super().open(*args, **kwargs)
         check_problem(response)
-        request = response.request.environ.get("myapp.request")
-        if request is not None:
-            check_declared(self.application, request.operation, response)
+        operation = operation_of(self.application, response.request.environ)
+        if operation is not None:
+            check_declared(self.application, operation, response)
         return response
+
+
+def operation_of(app: Any, environ: dict[str, Any]) -> Operation | None:
+    """Return the operation that a request was for, if it was for one."""
+    # The client runs a copy of the environment: what is noted in it does not come back.
+    if environ["PATH_INFO"].startswith("//"):
+        return None
+    try:
+        endpoint, _ = app.url_map.bind_to_environ(environ).match()
+    except HTTPException:
+        return None
+    resource = getattr(app.view_functions[endpoint], "view_class", None)
+    method = environ["REQUEST_METHOD"].replace("HEAD", "GET")
+    found: Operation | None = getattr(resource, "operations", {}).get(method)
+    return found
 
 
 def check_problem(response: TestResponse) -> None:

@@ -1,4 +1,4 @@
-"""The repositories that the conformance suite and the property tests run on."""
+"""The engines and the repositories that a test may ask for."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, NoReturn
@@ -72,6 +72,10 @@ def never(document: dict[str, Any]) -> NoReturn:
 CUSTOMERS = Store(customers, "name")
 CHECKOUT_SESSIONS = Store(checkout_sessions, "description", {"status": "open"})
 
+on_sqlite, on_postgresql = (
+    pytest.mark.parametrize("engine", [engine], indirect=True, scope="session")
+    for engine in ("sqlite", "postgresql")
+)
 on_every_store = pytest.mark.parametrize(
     ("engine", "store"),
     [

@@ -19,12 +19,9 @@ from myapp.contract_rules import ContractError
 from myapp.errors import Forbidden, NotFound, PreconditionFailed
 from myapp.redis_repository import RedisRepository
 from tests.stores import CHECKOUT_SESSIONS as STORE
-from tests.stores import never
+from tests.stores import never, on_sqlite
 
-pytestmark = [
-    pytest.mark.parametrize("engine", ["sqlite"], indirect=True, scope="session"),
-    pytest.mark.usefixtures("at_work"),
-]
+pytestmark = [on_sqlite, pytest.mark.usefixtures("at_work")]
 
 DAY = 24 * 60 * 60 * 1000
 MINUTE = 60 * 1000

@@ -17,10 +17,7 @@ from sqlalchemy.exc import ProgrammingError
 from myapp import db
 from tests.actors import Actor
 from tests.resources import make_everything
-
-on_postgresql = pytest.mark.parametrize(
-    "engine", ["postgresql"], indirect=True, scope="session"
-)
+from tests.stores import on_postgresql
 
 
 @pytest.fixture

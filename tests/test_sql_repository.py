@@ -3,7 +3,9 @@
 What it does as every repository does is in `test_repositories.py`.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
+from threading import Barrier
 from uuid import UUID, uuid4
 
 import pytest
@@ -17,7 +19,7 @@ from myapp.contract_rules import ContractError
 from myapp.customers.models import CUSTOMER, Customer, customers
 from myapp.errors import Conflict, NotFound
 from myapp.sql_repository import SqlRepository
-from tests.stores import CUSTOMERS
+from tests.stores import CUSTOMERS, on_postgresql
 
 pytestmark = pytest.mark.usefixtures("at_work")
 
@@ -125,14 +127,31 @@ def test_list_sorted_pages_in_that_order(tenant, sort, found, limit):
     assert names(tenant, sort=sort, limit=limit) == found
 
 
-@pytest.mark.parametrize("sort", ["name", "-name", "created_at", "-created_at"])
-def test_list_sorted_by_equal_values_shows_each_once(tenant, sort):
+def add_equals(tenant: UUID) -> list[UUID]:
+    """Store customers that differ in nothing but their ids."""
     ids = [UUID(int=number) for number in (3, 6, 1, 5, 7, 2, 4)]
     for id in ids:
         add(tenant, "same", created_at=noon(1), id=id)
+    return ids
+
+
+@pytest.mark.parametrize("sort", ["name", "-name", "created_at", "-created_at"])
+def test_list_sorted_by_equal_values_shows_each_once(tenant, sort):
+    ids = add_equals(tenant)
     pages = CUSTOMERS.pages(tenant, sort=sort, limit="2")
     seen = [CUSTOMERS.id(record) for page in pages for record in page]
     assert seen == sorted(ids, reverse=sort.startswith("-"))
+
+
+@on_postgresql
+def test_list_sorted_does_not_lean_on_the_order_of_an_index(tenant):
+    ids = add_equals(tenant)
+    with db.transaction(tenant) as connection:
+        for scan in ("indexscan", "indexonlyscan", "bitmapscan"):
+            connection.execute(text(f"SET LOCAL enable_{scan} = off"))
+        pages = list(CUSTOMERS.pages(tenant, sort="name", limit="2"))
+    seen = [CUSTOMERS.id(record) for page in pages for record in page]
+    assert seen == sorted(ids)
 
 
 def test_list_sorted_and_filtered_pages_both(tenant):
@@ -220,6 +239,25 @@ def test_transaction_inside_another_is_undone_alone(tenant):
     assert names(tenant) == ["kept"]
 
 
+def test_transaction_that_reads_and_then_writes_waits_for_others(tenant):
+    id, together, stores = add(tenant, "old"), Barrier(20), db.stores()
+
+    def write(number: int) -> bool:
+        values = CUSTOMERS.values(f"{number}")
+        with db.use(stores):
+            together.wait()
+            try:
+                with db.transaction(tenant):
+                    customers.update(tenant, id, lambda _: values)
+            except Conflict:
+                return False
+        return True
+
+    with ThreadPoolExecutor(20) as pool:
+        written = list(pool.map(write, range(20)))
+    assert customers.retrieve(tenant, id).version == 1 + sum(written)
+
+
 def test_create_for_an_unknown_tenant_is_a_conflict(app):
     with pytest.raises(Conflict):
         add(uuid4(), "nobody's")
@@ -244,7 +282,7 @@ def test_retrieve_point_in_time_of_another_zone_is_in_utc(tenant):
     assert CUSTOMERS.document(shown)["created_at"] == "2026-01-01T12:00:00Z"
 
 
-@pytest.mark.parametrize("engine", ["postgresql"], indirect=True, scope="session")
+@on_postgresql
 def test_retrieve_in_a_session_of_another_zone_is_in_utc(tenant):
     id = add(tenant, "there", created_at=noon(1))
     with db.transaction(tenant) as connection:

@@ -34,6 +34,7 @@ from tests.resources import (
     models_of,
     named,
 )
+from tests.stores import on_postgresql, on_sqlite
 
 ITEMS = [operation for operation in OPERATIONS if PARAMETER.search(operation.url)]
 WITHOUT_ID = [operation for operation in OPERATIONS if operation not in ITEMS]
@@ -259,14 +260,6 @@ def without_tenant_in_keys(monkeypatch: pytest.MonkeyPatch) -> None:
         RedisRepository, "_key", lambda self, tenant, id: key(self, shared, id)
     )
     monkeypatch.setattr(RedisRepository, "_index", lambda self, _: index(self, shared))
-
-
-on_postgresql = pytest.mark.parametrize(
-    "engine", ["postgresql"], indirect=True, scope="session"
-)
-on_sqlite = pytest.mark.parametrize(
-    "engine", ["sqlite"], indirect=True, scope="session"
-)
 
 
 @on_postgresql

@@ -84,7 +84,8 @@ def at(closed, actor):
 
 @pytest.mark.parametrize("operation", named(PRIVATE))
 def test_operation_without_a_token_answers_401(closed, operation):
-    answer = closed.test_client().open(url_of(operation, MISSING), operation.method)
+    url = url_of(operation, MISSING)
+    answer = closed.test_client().open(url, method=operation.method)
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="myapp"'
 
@@ -314,10 +315,10 @@ def fail(_request):
 @EVERY
 def test_operation_that_fails_unforeseen_answers_500(app, anna, monkeypatch, operation):
     for view in app.view_functions.values():
-        resource = getattr(view, "view_class", None)
-        if operation in getattr(resource, "operations", {}).values():
+        methods = getattr(getattr(view, "view_class", None), "operations", {})
+        if operation in methods.values():
             broken = replace(operation, handler=fail)
-            monkeypatch.setitem(resource.operations, operation.method, broken)
+            monkeypatch.setitem(methods, operation.method, broken)
     answer = anna.open(operation.method, url_of(operation, MISSING))
     assert answer.status_code == 500
     assert "foresaw" not in answer.text
@@ -329,7 +330,7 @@ DEAD = {
 }
 
 
-@pytest.fixture(scope="module", params=DEAD.values(), ids=DEAD)
+@pytest.fixture(scope="module", params=DEAD.values(), ids=list(DEAD))
 def dead(request, settings):
     """A caller with a well-formed key, on an application without its stores."""
     stores = {**request.param, "REDIS_URL": "unix:///nowhere/none.sock"}

@@ -349,12 +349,19 @@ def test_update_of_ones_own_key_cannot_strengthen_it(acme, admin, change):
     assert shown == before | {"last_used_at": shown["last_used_at"]}
 
 
-@pytest.mark.parametrize("change", [{"name": "x"}, {"role": "viewer"}], ids=repr)
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"name": "mine"}, id="rename"),
+        pytest.param({"role": "viewer", "scopes": ["customers:read"]}, id="weaken"),
+    ],
+)
 def test_update_of_a_stronger_key_answers_403(acme, admin, made, change):
-    (stronger,) = (i for i in acme.get(URL).json["items"] if i["role"] == "owner")
-    assert admin.merge(f"{URL}/{stronger['id']}", change).status_code == 403
-    # Made lacks nothing of the admin's role, but has a scope that the admin has not.
+    (owners,) = (i for i in acme.get(URL).json["items"] if i["role"] == "owner")
+    assert admin.merge(f"{URL}/{owners['id']}", change).status_code == 403
+    # The other has a lower role than the admin, but a scope that the admin has not.
     assert admin.merge(made.location, change).status_code == 403
+    assert admin.put(made.location, json=IMPORT | change).status_code == 403
     assert acme.get(made.location).json == without_key(made.json)
 
 
@@ -395,8 +402,8 @@ def test_delete_leaves_the_key_that_takes_over(acme, made, pass_time):
 
 
 def test_delete_beyond_the_callers_reach_answers_403(acme, admin, made, pass_time):
-    (stronger,) = (i for i in acme.get(URL).json["items"] if i["role"] == "owner")
-    assert admin.delete(f"{URL}/{stronger['id']}").status_code == 403
+    (owners,) = (i for i in acme.get(URL).json["items"] if i["role"] == "owner")
+    assert admin.delete(f"{URL}/{owners['id']}").status_code == 403
     assert admin.delete(made.location).status_code == 403
     pass_time(seconds=1)
     assert acme.get(made.location).status_code == 200

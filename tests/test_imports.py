@@ -1,0 +1,199 @@
+"""Imports point one way: shared files ← models ← endpoints ← the application.
+
+The files are read, not run. A shared file is named by its stem, a feature's file by
+its role, which is its stem too; the application is `myapp`.
+"""
+
+import ast
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "myapp"
+LONGEST = 300
+
+PLACES = {
+    "flask": {
+        "myapp": "makes the application",
+        "api": "takes requests to operations, and replies back",
+        "docs": "serves the pages",
+        "cli": "adds the commands",
+        "settings": "fills Flask's configuration",
+        "row_security": "asks the configuration for the application's role",
+        "endpoints": "in a feature of the plain style",
+    },
+    "flask_restx": {
+        "api": "is where it meets the operations",
+        "endpoints": "in a feature of the plain style",
+    },
+    "flask_sqlalchemy": {"db": "owns the engine"},
+    "flask_migrate": {"myapp": "wires it"},
+    "flask_cors": {"myapp": "wires it"},
+    "flask_redis": {"myapp": "wires it"},
+    "werkzeug": {
+        "api": "knows its exceptions and rules",
+        "db": "finds the Redis client of the application at work",
+        "docs": "names the type of a redirect",
+        "operations": "reads the Accept header",
+    },
+    "sqlalchemy": {
+        "db": "opens transactions",
+        "tables": "declares what every table has",
+        "store_errors": "knows what the database raises",
+        "table_rules": "compares contracts with columns",
+        "sql_repository": "builds the statements",
+        "row_security": "takes URLs apart",
+        "models": "declare the tables",
+    },
+    "alembic": {"row_security": "is called by migrations"},
+    "redis": {
+        "settings": "says how often to try again",
+        "store_errors": "knows what Redis raises",
+    },
+    "jsonschema": {"contract_rules": "checks the schemas themselves"},
+    "jsonschema_rs": {
+        "contract": "checks every body",
+        "pagination": "checks the values of filters",
+    },
+}
+"""Who may import a library, and why."""
+
+ROLES = ["models", "endpoints", "commands", "__init__"]
+"""The files of a feature; each may import those before it."""
+
+
+class File(NamedTuple):
+    """A file of the package: its feature (None for a shared one) and its stem."""
+
+    path: Path
+    feature: str | None
+    stem: str
+
+    @property
+    def module(self) -> str:
+        """The name that it is imported by."""
+        parts = ["myapp", self.feature, self.stem]
+        return ".".join(part for part in parts if part and part != "__init__")
+
+    @property
+    def place(self) -> str:
+        """What PLACES calls it."""
+        return "myapp" if self.module == "myapp" else self.stem
+
+
+def files() -> Iterator[File]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if not path.name.startswith("test_"):
+            feature = path.parent.name if path.parent != PACKAGE else None
+            yield File(path, feature, path.stem)
+
+
+FILES = {file.module: file for file in files()}
+SHARED = [file for file in FILES.values() if file.feature is None]
+EACH_FILE = pytest.mark.parametrize(
+    "file", FILES.values(), ids=lambda file: str(file.path.relative_to(PACKAGE))
+)
+
+
+def imported(file: File, *, at_run_time: bool = False) -> set[str]:
+    """Return the modules that a file imports; not those for its types, if told so."""
+    tree = ast.parse(file.path.read_text())
+    found = {name for node in ast.walk(tree) for name in names(node)}
+    if at_run_time:
+        guarded = [
+            node
+            for node in ast.walk(tree)
+            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        ]
+        for_types = [inner for node in guarded for inner in ast.walk(node)]
+        found -= {name for node in for_types for name in names(node)}
+    return found
+
+
+def names(node: ast.AST) -> Iterator[str]:
+    """Yield the modules of an import; `from package import name` may mean a module."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "imports are absolute"
+        module = node.module or ""
+        for alias in node.names:
+            inner = f"{module}.{alias.name}"
+            yield inner if inner in FILES else module
+
+
+def own(file: File) -> list[File]:
+    """Return the files of the package that a file imports."""
+    return [FILES[name] for name in imported(file) if name in FILES]
+
+
+# libraries
+
+
+@pytest.mark.parametrize("library", PLACES)
+def test_library_is_imported_only_where_it_belongs(library):
+    found = {
+        file.place
+        for file in FILES.values()
+        if library in {name.partition(".")[0] for name in imported(file)}
+    }
+    assert found - PLACES[library].keys() == set()
+    assert PLACES[library].keys() - found <= {"endpoints"}, "one of them is unused"
+
+
+@EACH_FILE
+def test_what_is_not_shipped_is_not_imported(file):
+    tops = {name.partition(".")[0] for name in imported(file)}
+    assert tops.isdisjoint({"tests", "devtools", "conftest", "pytest"})
+
+
+@EACH_FILE
+def test_only_two_files_import_by_name(file):
+    by_name = "import_module" in file.path.read_text()
+    assert by_name == (file.place in ("myapp", "cli"))
+
+
+# direction
+
+
+@pytest.mark.parametrize(
+    "file", [file for file in SHARED if file.stem != "__init__"], ids=lambda f: f.stem
+)
+def test_shared_file_imports_neither_a_feature_nor_the_application(file):
+    assert [found.module for found in own(file) if found not in SHARED] == []
+    assert "myapp" not in imported(file)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [file for file in FILES.values() if file.feature],
+    ids=lambda file: f"{file.feature}/{file.stem}",
+)
+def test_file_of_a_feature_imports_what_is_before_it(file):
+    assert file.stem in ROLES, f"a feature has {ROLES}: name the file for its role"
+    before = ROLES[: ROLES.index(file.stem)]
+    for found in own(file):
+        if found.feature == file.feature:
+            assert found.stem in before
+        elif found.feature:
+            assert found.stem == "models", "of another feature only the models"
+    assert "myapp" not in imported(file)
+
+
+def test_no_file_imports_itself_through_others():
+    graph = {
+        file.module: imported(file, at_run_time=True) & FILES.keys()
+        for file in FILES.values()
+    }
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the files
+
+
+# size
+
+
+@pytest.mark.parametrize("file", SHARED, ids=lambda file: file.stem)
+def test_shared_file_is_at_most_300_lines_long(file):
+    assert len(file.path.read_text().splitlines()) <= LONGEST
