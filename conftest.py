@@ -37,7 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # The package refuses production settings that are not given; tests give theirs.
     os.environ["MYAPP_CONFIG"] = "development"
     hypothesis.settings.register_profile("ordinary", max_examples=10, deadline=None)
-    hypothesis.settings.register_profile("all", max_examples=50, deadline=None)
+    hypothesis.settings.register_profile("all", max_examples=30, deadline=None)
     profile = "all" if config.getoption("--all") else "ordinary"
     hypothesis.settings.load_profile(profile)
 

@@ -26,7 +26,7 @@ class Config:
     MAX_CONTENT_LENGTH = 1024 * 1024
     """Bytes of the largest body."""
 
-    CORS_ORIGINS: str | list[str] = []
+    CORS_ORIGINS: list[str] = []
     """The origins whose pages may call the API."""
 
     OPEN_SIGN_UP = False
@@ -48,7 +48,7 @@ class DevelopmentConfig(Config):
     DEBUG = True
     DATABASE_URL = "sqlite:///myapp.sqlite"
     REDIS_TIMEOUT = 2.0
-    CORS_ORIGINS = "*"
+    CORS_ORIGINS = ["*"]
     OPEN_SIGN_UP = True
 
 

@@ -134,13 +134,15 @@ def machines() -> Iterator[tuple[str, set[Tag]]]:
 
 def add(name: str, dev: bool) -> None:
     """Add a dependency and lock it; change nothing where that cannot be done."""
+    files = [ROOT / f"{layer}.{kind}" for layer in LAYERS for kind in ("in", "txt")]
+    before = {file: file.read_text() for file in files}
     source = ROOT / f"{LAYERS[dev]}.in"
-    before = source.read_text()
-    source.write_text(f"{before.rstrip()}\n{name}\n")
+    source.write_text(f"{before[source].rstrip()}\n{name}\n")
     try:
         lock()
-    except SystemExit:
-        source.write_text(before)
+    except BaseException:  # also Ctrl-C
+        for file, text in before.items():
+            file.write_text(text)
         raise
     print(f"Added {name} to {source.name}: say there, after a #, what it is for.")
 

@@ -11,7 +11,7 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.autogenerate.rewriter import Rewriter
 from alembic.operations import ops
 from flask import current_app
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, create_engine, make_url
 
 from myapp.tables import Base, UtcDateTime
 
@@ -74,10 +74,25 @@ def migrate_sqlite(connection: Connection) -> None:
         raise RuntimeError(f"a migration left rows without their parent: {broken[:5]}")
 
 
+def refuse_one_role(connection: Connection) -> None:
+    """Raise where row-level security would not bind the application's role."""
+    role = make_url(current_app.config["DATABASE_URL"]).username
+    asked = "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = %(role)s"
+    unbound = connection.exec_driver_sql(asked, {"role": role}).scalar()
+    if unbound or unbound is None or role == connection.engine.url.username:
+        raise RuntimeError(
+            f"row-level security does not bind the role {role!r} of DATABASE_URL:"
+            " let it be no superuser, and name the tables' owner, another role,"
+            " in MIGRATION_DATABASE_URL"
+        )
+    connection.rollback()
+
+
 engine = create_engine(current_app.config["MIGRATION_DATABASE_URL"])
 with engine.connect() as connection:
     if engine.dialect.name == "sqlite":
         migrate_sqlite(connection)
     else:
+        refuse_one_role(connection)
         migrate(connection)
 engine.dispose()

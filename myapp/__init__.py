@@ -27,7 +27,14 @@ FEATURES = tuple(
         "health",
     )
 )
-EXPOSED_HEADERS = ("ETag", "Location", "Link", "Retry-After", "X-Request-Id")
+EXPOSED_HEADERS = (
+    "ETag",
+    "Location",
+    "Link",
+    "Retry-After",
+    "X-Request-Id",
+    "X-Total-Count",
+)
 
 
 def create_app(

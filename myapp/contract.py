@@ -86,9 +86,10 @@ class Contract:
         }
 
     def _compile(self) -> None:
-        self._validator = Draft202012Validator(
-            self.write_schema, validate_formats=True, pattern_options=RegexOptions()
-        )
+        self._hidden = set(self.writable) - set(self.shown)
+        self._validator = _compiled(self.write_schema)
+        required = [f for f in self.write_schema["required"] if f not in self._hidden]
+        self._change_validator = _compiled({**self.write_schema, "required": required})
         self._defaults = {
             field: self.properties[field]["default"]
             for field in self.writable
@@ -110,13 +111,23 @@ class Contract:
         Defaults are filled in; date-times, dates and UUIDs become their Python
         values. Raises InvalidBody with every broken rule, never the value itself.
         """
-        if not self._validator.is_valid(document):
-            errors = self._validator.iter_errors(document)
+        return self._values(document, self._validator)
+
+    def validate_change(self, document: Any) -> dict[str, Any]:
+        """Do as `validate`; a writeOnly field that is left out stays as it is."""
+        values = self._values(document, self._change_validator)
+        kept = self._hidden - document.keys()
+        return {field: values[field] for field in values if field not in kept}
+
+    def _values(self, document: Any, validator: Draft202012Validator) -> dict[str, Any]:
+        if not validator.is_valid(document):
+            errors = validator.iter_errors(document)
             rules = [rule for error in errors for rule in self._broken(error)]
             raise InvalidBody("The body breaks the contract.", rules)
         values: dict[str, Any] = self._defaults | document
         for field, reader in self._readers:
-            values[field] = self._read(field, reader, values[field])
+            if field in values:
+                values[field] = self._read(field, reader, values[field])
         return values
 
     def _read(self, field: str, reader: Callable[[Any], Any], value: Any) -> Any:
@@ -176,6 +187,13 @@ class Contract:
     def value(self, record: Record, field: str) -> Any:
         """Return one shown field of a record."""
         return record.values[self.shown.index(field)]
+
+
+def _compiled(schema: Schema) -> Draft202012Validator:
+    """Return the validator of a schema; formats count, patterns run in linear time."""
+    return Draft202012Validator(
+        schema, validate_formats=True, pattern_options=RegexOptions()
+    )
 
 
 def reader_of(schema: Schema) -> Callable[[Any], Any] | None:

@@ -56,6 +56,7 @@ KEYWORDS = {
     "oneOf",
 }
 FORMATS = {"uuid", "date-time", "date", "email", "uri", "ipv4", "ipv6", "hostname"}
+PARAMETERS = {"limit", "cursor", "count", "sort"}
 BOUNDED_FORMATS = {"uuid", "date-time", "date", "ipv4", "ipv6"}
 
 
@@ -77,6 +78,9 @@ def check_contract(contract: "Contract") -> None:
     for field, schema in contract.properties.items():
         for complaint in (*_names(field), *_complaints(schema)):
             raise error_in(contract, field, complaint)
+    for field in contract.filters:
+        if field in PARAMETERS:
+            raise error_in(contract, field, "is a parameter of lists: rename the field")
     for field in (*contract.filters, *contract.sorts):
         schema = contract.properties.get(field, {"writeOnly": True})
         if schema.get("writeOnly"):

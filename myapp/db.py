@@ -5,6 +5,7 @@ One process may hold several applications (tests do): each has its `Stores`, and
 ContextVar says whose request, command or test is running.
 """
 
+import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
@@ -132,10 +133,7 @@ def _set_session_tenant(_session: Session, _: Any, connection: Connection) -> No
 
 @event.listens_for(Engine, "connect")
 def _set_up_sqlite(connection: Any, record: Any) -> None:
-    if (
-        not hasattr(connection, "execute")
-        or "sqlite3" not in type(connection).__module__
-    ):
+    if not isinstance(connection, sqlite3.Connection):
         return
     connection.isolation_level = None  # BEGIN is ours: see _begin
     for pragma in ("foreign_keys=on", "journal_mode=wal", "synchronous=normal"):

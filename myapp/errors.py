@@ -183,6 +183,8 @@ def problem_of(error: Exception) -> Problem:
         return error
     for translate in translators:
         if problem := translate(error):
+            if isinstance(problem, Unavailable):
+                logger.error("a store does not answer", exc_info=error)
             return problem
     logger.error("unforeseen %s", type(error).__name__, exc_info=error)
     return InternalError()

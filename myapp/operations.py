@@ -8,6 +8,7 @@ authenticate, scope and rule, handler, reply. Knows no web framework.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -21,7 +22,7 @@ from myapp.contract import Contract
 from myapp.errors import NotAcceptable, Problem, Reply
 from myapp.patch import JSON_PATCH, MERGE_PATCH
 from myapp.repository import Page, Record
-from myapp.request import Environ, Request, read_query
+from myapp.request import Environ, Request, read_query, refuse_if_none_match
 
 Result = Record | Page | Reply | None
 Handler = Callable[..., Result]
@@ -153,6 +154,8 @@ class Operation:
         try:
             self._admit(request)
             self._check_accept(environ.get("HTTP_ACCEPT"))
+            if self.kind in (REPLACE, UPDATE, DELETE):
+                refuse_if_none_match(environ.get("HTTP_IF_NONE_MATCH"))
             request.query = read_query(environ["QUERY_STRING"], self.parameters)
             return self._reply(request, self.handler(request))
         except Exception as error:
@@ -168,8 +171,7 @@ class Operation:
     def _check_accept(header: str | None) -> None:
         if not header or header in ("*/*", contracts.MEDIA_TYPE):
             return
-        accepted = parse_accept_header(UTF_8.sub("", header), MIMEAccept)
-        if not accepted.quality(contracts.MEDIA_TYPE):
+        if not _admits_json(header):
             raise NotAcceptable(f"This answers {contracts.MEDIA_TYPE}: accept it.")
 
     def _reply(self, request: Request, result: Result) -> Reply:
@@ -199,6 +201,12 @@ class Operation:
         if page.total is not None:
             headers["X-Total-Count"] = str(page.total)
         return Reply(200, _answered(self).represent_page(page), headers)
+
+
+@lru_cache(256)
+def _admits_json(accept: str) -> bool:
+    accepted = parse_accept_header(UTF_8.sub("", accept), MIMEAccept)
+    return bool(accepted.quality(contracts.MEDIA_TYPE))
 
 
 def complete(

@@ -22,6 +22,7 @@ from myapp.errors import BadRequest, BrokenRule
 MOST_ITEMS = 100
 DEFAULT_ITEMS = 20
 LONGEST_VALUE = 1000
+LIMITS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
 COMPARISONS = ("gte", "gt", "lte", "lt")
 
 
@@ -88,8 +89,8 @@ def _filter_names(field: str) -> Iterator[str]:
 
 
 def _filter_schema(schema: Schema) -> Schema:
-    kept = ("type", "format", "enum", "maxLength", "minimum", "maximum")
-    return {keyword: schema[keyword] for keyword in kept if keyword in schema}
+    kept = {"type", "format", "enum", "maxLength"} | LIMITS
+    return {keyword: value for keyword, value in schema.items() if keyword in kept}
 
 
 def read_slice(contract: Contract, query: Mapping[str, str], tenant: UUID) -> Slice:

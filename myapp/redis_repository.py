@@ -22,15 +22,36 @@ from myapp.errors import Forbidden, NotFound, PreconditionFailed
 from myapp.pagination import Slice
 from myapp.repository import Condition, Page, Record, Repository, Values
 
-CREATE = """
-redis.call('HSET', KEYS[1], 'version', 1, unpack(ARGV, 3))
-redis.call('PEXPIREAT', KEYS[1], ARGV[1])
-redis.call('ZADD', KEYS[2], 0, ARGV[2])
-if redis.call('PTTL', KEYS[2]) < redis.call('PTTL', KEYS[1]) then
-  redis.call('PEXPIREAT', KEYS[2], ARGV[1])
+SWEEP = """
+local function sweep(most)
+  for _, id in ipairs(redis.call('ZRANGEBYLEX', KEYS[1], '-', '+', 'LIMIT', 0, most)) do
+    if redis.call('EXISTS', KEYS[1] .. ':' .. id) == 0 then
+      redis.call('ZREM', KEYS[1], id)
+    end
+  end
 end
 """
-"""ARGV: when it expires, the id, the fields. The index outlives all its members."""
+"""Takes expired ids off the index, the first of its keys, from the oldest on."""
+
+COUNT = SWEEP + """
+sweep(-1)
+return redis.call('ZCARD', KEYS[1])
+"""
+
+CREATE = SWEEP + """
+sweep(2)
+redis.call('HSET', KEYS[2], 'version', 1, unpack(ARGV, 3))
+redis.call('PEXPIREAT', KEYS[2], ARGV[1])
+redis.call('ZADD', KEYS[1], 0, ARGV[2])
+if redis.call('PTTL', KEYS[1]) < redis.call('PTTL', KEYS[2]) then
+  redis.call('PEXPIREAT', KEYS[1], ARGV[1])
+end
+"""
+"""ARGV: when it expires, the id, the fields.
+
+Two ids leave for one that comes, so the index stays as long as what lives; it expires
+after all its members.
+"""
 
 CHECK = """
 local version = redis.call('HGET', KEYS[1], 'version')
@@ -81,6 +102,10 @@ class RedisRepository(Repository):
         self.ttl = ttl
 
     @cached_property
+    def _count(self) -> Any:
+        return db.redis_store.register_script(COUNT)
+
+    @cached_property
     def _create(self) -> Any:
         return db.redis_store.register_script(CREATE)
 
@@ -101,8 +126,6 @@ class RedisRepository(Repository):
     def list(self, tenant: UUID, slice: Slice, **parent: Any) -> Page:
         """Return one page, filled past expired members, which are swept."""
         _refuse_parent(parent)
-        if slice.counted:
-            self._sweep(tenant)
         found: Found = []
         edge = f"({slice.after[1]}" if slice.after else "+"
         while len(found) <= slice.limit:
@@ -117,7 +140,9 @@ class RedisRepository(Repository):
         return self._paged(tenant, found, slice)
 
     def _paged(self, tenant: UUID, found: Found, slice: Slice) -> Page:
-        total = db.redis_store.zcard(self._index(tenant)) if slice.counted else None
+        total = None
+        if slice.counted:
+            total = self._count(keys=[self._index(tenant)], client=db.redis_store)
         records = [record for _, record in found[: slice.limit]]
         if len(found) <= slice.limit:
             return Page(records, None, total)
@@ -137,14 +162,6 @@ class RedisRepository(Repository):
             (id, self._record(row)) for id, row in rows.items() if row[0] is not None
         ]
 
-    def _sweep(self, tenant: UUID) -> None:
-        edge = "-"
-        while ids := db.redis_store.zrangebylex(
-            self._index(tenant), edge, "+", start=0, num=500
-        ):
-            self._living(tenant, ids)
-            edge = f"({ids[-1]}"
-
     def create(self, tenant: UUID, values: Values, **assigned: Any) -> Record:
         """Store a new record and list it, in one script."""
         id, moment = uuid7(), tables.now()
@@ -153,7 +170,7 @@ class RedisRepository(Repository):
         fields |= {"expires_at": expires_at, **values, **assigned}
         stored = _written({field: fields[field] for field in self.contract.properties})
         self._create(
-            keys=[self._key(tenant, id), self._index(tenant)],
+            keys=[self._index(tenant), self._key(tenant, id)],
             args=[int(expires_at.timestamp() * 1000), str(id), *stored],
             client=db.redis_store,
         )

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 from uuid import UUID
 
+from werkzeug.http import parse_options_header
+
 from myapp import db, strict_json
 from myapp.access import Principal
 from myapp.contract import MEDIA_TYPE, Contract
@@ -93,9 +95,9 @@ class Request:
 
     def _check_media_type(self) -> None:
         accepted = self.operation.kind.reads or (MEDIA_TYPE,)
-        _, _, rest = self.environ.get("CONTENT_TYPE", "").lower().partition("charset=")
-        foreign = rest.strip(' "') not in ("", "utf-8", "utf8")
-        if self.media_type not in accepted or foreign:
+        _, options = parse_options_header(self.environ.get("CONTENT_TYPE"))
+        charset = options.get("charset", "utf-8").lower()
+        if self.media_type not in accepted or charset not in ("utf-8", "utf8"):
             listed = " or ".join(accepted)
             problem = UnsupportedMediaType(f"Send {listed}, encoded in UTF-8.")
             if MERGE_PATCH in accepted:
@@ -205,6 +207,16 @@ def _read_unmeasured(environ: Environ, most: int) -> bytes:
     if len(raw) > most:
         raise PayloadTooLarge(f"The body may have at most {most} bytes.")
     return raw
+
+
+def refuse_if_none_match(header: str | None) -> None:
+    """Raise for If-None-Match on a write of what must exist (RFC 9110, 13.1.2)."""
+    if header is None:
+        return
+    if header.strip() == "*":
+        raise PreconditionFailed("If-None-Match: * asks that there be nothing yet.")
+    rule = BrokenRule("If-None-Match:", "method", "is for GET: send If-Match here")
+    raise BadRequest("A header cannot be honoured.", [rule])
 
 
 def read_version(header: str) -> int:

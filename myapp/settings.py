@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,18 @@ from flask.helpers import get_debug_flag
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+import default_config
+
 Settings = Mapping[str, Any]
 OPERATOR_DIGEST = re.compile("([0-9a-fA-F]{64})?")
+ADMITTED: dict[type, tuple[type, ...]] = {
+    bool: (bool,),
+    int: (int,),
+    float: (float, int),
+    str: (str,),
+    list: (list,),
+}
+"""What a setting may be, by the type of its default."""
 FROM_ENVIRONMENT = ("DATABASE_URL", "MIGRATION_DATABASE_URL", "REDIS_URL")
 
 
@@ -23,12 +33,14 @@ class SettingsError(RuntimeError):
 
 def load(config: Config, instance: Path, test_config: Settings | None) -> None:
     """Fill the configuration, later sources over earlier ones; raise SettingsError."""
+    if test_config is None:
+        load_dotenv(instance.parent / ".env")
     chosen = os.environ.get("MYAPP_CONFIG") or _default_name()
     if chosen not in ("development", "production"):
         raise SettingsError(f"MYAPP_CONFIG={chosen}: use development or production")
     config.from_object(f"default_config.{chosen.capitalize()}Config")
+    defaults = dict(config)
     if test_config is None:
-        load_dotenv(instance.parent / ".env")
         config.from_pyfile(str(instance / "config.py"), silent=True)
         config.from_prefixed_env("MYAPP")
         config.from_mapping(
@@ -36,38 +48,53 @@ def load(config: Config, instance: Path, test_config: Settings | None) -> None:
         )
     else:
         config.from_mapping(test_config)
+    unfit = list(_mistyped(config, defaults))
     if chosen == "production":
-        _refuse_unfit(config)
-    elif not config["REDIS_URL"]:
+        unfit += _unfit_for_production(config)
+    if unfit:
+        raise SettingsError(
+            f"These settings are unfit for {chosen}:\n  "
+            + "\n  ".join(unfit)
+            + "\nOn your own machine: MYAPP_CONFIG=development, or ./run"
+        )
+    if not config["REDIS_URL"]:
         config["REDIS_URL"] = f"unix://{instance}/redis/redis.sock"
     _derive(config, instance)
 
 
 def _default_name() -> str:
-    return "development" if get_debug_flag() else "production"
+    """Return development for `flask --debug`, and for nothing else."""
+    from_cli = os.environ.get("FLASK_RUN_FROM_CLI") == "true"
+    return "development" if from_cli and get_debug_flag() else "production"
 
 
-def _refuse_unfit(config: Settings) -> None:
-    unfit = [
-        f"{name} is not set: give the URL of the production store"
-        for name in ("DATABASE_URL", "REDIS_URL")
-        if not config[name]
-    ]
+def _mistyped(config: Settings, defaults: Settings) -> Iterator[str]:
+    """Name each setting of another type: `MYAPP_OPEN_SIGN_UP=no` is a string."""
+    for name in dir(default_config.Config):
+        admitted = ADMITTED.get(type(defaults.get(name)))
+        if admitted and not isinstance(config[name], admitted):
+            listed = " or ".join(kind.__name__ for kind in admitted)
+            yield (
+                f"{name} is {type(config[name]).__name__}, not {listed}:"
+                ' the environment is read as JSON, as in true, 5 or ["a"]'
+            )
+
+
+def _unfit_for_production(config: Settings) -> Iterator[str]:
+    for name in ("DATABASE_URL", "REDIS_URL"):
+        if not config[name]:
+            yield f"{name} is not set: give the URL of the production store"
+    if config["DEBUG"]:
+        yield "DEBUG is on: it shows internals, so switch it off"
     if not OPERATOR_DIGEST.fullmatch(config["OPERATOR_KEY_SHA256"]):
-        unfit.append(
+        yield (
             "OPERATOR_KEY_SHA256 is no SHA-256 in hex:"
             " make it with `printf %s KEY | sha256sum`"
         )
     if config["DEVELOPMENT_SECRET"]:
-        unfit.append(
+        yield (
             "DEVELOPMENT_SECRET is set, a secret of a developer's machine:"
             " remove it from instance/config.py and the environment"
-        )
-    if unfit:
-        raise SettingsError(
-            "These settings are unfit for production:\n  "
-            + "\n  ".join(unfit)
-            + "\nOn your own machine: MYAPP_CONFIG=development, or ./run"
         )
 
 
@@ -105,8 +132,8 @@ def engine_options(config: Settings) -> dict[str, Any]:
     if config["DATABASE_URL"].startswith("sqlite"):
         # A writer waits its turn this long; see the BEGIN in db.py.
         return options | {"connect_args": {"timeout": seconds}}
-    statement = f"-c statement_timeout={int(seconds * 1000)}"
-    return options | {"connect_args": {"connect_timeout": 2, "options": statement}}
+    session = f"-c statement_timeout={int(seconds * 1000)} -c timezone=UTC"
+    return options | {"connect_args": {"connect_timeout": 2, "options": session}}
 
 
 def redis_options(config: Settings) -> dict[str, Any]:

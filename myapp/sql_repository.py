@@ -23,6 +23,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    true,
     tuple_,
     update,
 )
@@ -42,7 +43,7 @@ OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "lt": operator.lt,
 }
 SHAPES = 256
-"""How many shapes of a list statement are kept built."""
+"""How many shapes of a statement are kept built."""
 
 
 class SqlRepository(Repository):
@@ -67,8 +68,11 @@ class SqlRepository(Repository):
         self._retrieve = select(*self._shown).where(self._one)
         self._insert = insert(self.table).returning(*self._shown)
         self._delete = delete(self.table).where(self._one).returning(self.table.c.id)
-        self._update = update(self.table).where(self._one).returning(*self._shown)
+        self._matching = self.table.c.version == bindparam("if_match", type_=Integer())
+        self._delete_matching = self._delete.where(self._matching)
+        self._replace = lru_cache(SHAPES)(self._replace_statement)
         self._page = lru_cache(SHAPES)(self._page_statement)
+        self._counting = lru_cache(SHAPES)(self._counting_statement)
 
     def _owned(self) -> ColumnElement[bool]:
         """Return the condition that no statement goes without."""
@@ -136,7 +140,7 @@ class SqlRepository(Repository):
             statement = statement.order_by(*order)
         return statement.limit(bindparam("limit", type_=Integer()))
 
-    def _counting(
+    def _counting_statement(
         self, shape: tuple[tuple[str, str], ...], parents: tuple[str, ...]
     ) -> Select[Any]:
         counted = select(func.count()).select_from(self.table)
@@ -168,19 +172,12 @@ class SqlRepository(Repository):
         where: Condition | None = None,
     ) -> Record:
         """Update the given fields of a row, in one statement that also checks."""
-        met = self._conditions(if_match, where)
-        fields = {
-            **values,
-            "version": self.table.c.version + 1,
-            "updated_at": tables.now(),
-        }
-        statement = self._update.where(*met).values(fields)
-        with db.transaction(tenant) as connection:
-            chosen = {"tenant": tenant, "wanted_id": id}
-            row = connection.execute(statement, chosen).one_or_none()
-            if row is None:
-                raise self._refusal(tenant, id, where)
-            return _record(row)
+        fields = tuple(sorted({*values, "updated_at"}))
+        statement = self._replace(fields, if_match is not None)
+        chosen = {"tenant": tenant, "wanted_id": id, "if_match": if_match}
+        new = {"updated_at": tables.now(), **values}
+        chosen |= {f"new_{field}": new[field] for field in fields}
+        return _record(self._written(statement, chosen, tenant, where))
 
     def delete(
         self,
@@ -190,39 +187,60 @@ class SqlRepository(Repository):
         where: Condition | None = None,
     ) -> None:
         """Delete a row, in one statement that also checks."""
-        statement = self._delete.where(*self._conditions(if_match, where))
-        with db.transaction(tenant) as connection:
-            chosen = {"tenant": tenant, "wanted_id": id}
-            if connection.execute(statement, chosen).one_or_none() is None:
-                raise self._refusal(tenant, id, where)
+        statement = self._delete if if_match is None else self._delete_matching
+        chosen = {"tenant": tenant, "wanted_id": id, "if_match": if_match}
+        self._written(statement, chosen, tenant, where)
 
-    def _conditions(
-        self, if_match: int | None, where: Condition | None
-    ) -> tuple[ColumnElement[bool], ...]:
-        met = self._met(where)
-        return met if if_match is None else (*met, self.table.c.version == if_match)
-
-    def _met(self, where: Condition | None) -> tuple[ColumnElement[bool], ...]:
+    def _replace_statement(self, fields: tuple[str, ...], matching: bool) -> Any:
         columns = self.table.c
-        return tuple(
+        new: dict[str, ColumnElement[Any]] = {
+            field: bindparam(f"new_{field}", type_=columns[field].type)
+            for field in fields
+        }
+        new["version"] = columns.version + 1
+        statement = update(self.table).where(self._one).values(new)
+        if matching:
+            statement = statement.where(self._matching)
+        return statement.returning(*self._shown)
+
+    def _written(
+        self,
+        statement: Any,
+        chosen: dict[str, Any],
+        tenant: UUID,
+        where: Condition | None,
+    ) -> Row[Any]:
+        """Execute a write of one row; where none came back, say why."""
+        if where:
+            statement = statement.where(self._met(where))
+        with db.transaction(tenant) as connection:
+            row = connection.execute(statement, chosen).one_or_none()
+            if row is None:
+                asked = select(self._met(where or {})).where(self._one)
+                raise _refusal(connection.execute(asked, chosen).one_or_none())
+            return row
+
+    def _met(self, where: Condition) -> ColumnElement[bool]:
+        """Return what a rule asks of the row."""
+        columns = self.table.c
+        conditions = (
             (
                 columns[field].in_(value)
                 if isinstance(value, Collection) and not isinstance(value, str)
                 else columns[field] == value
             )
-            for field, value in (where or {}).items()
+            for field, value in where.items()
         )
+        return and_(true(), *conditions)
 
-    def _refusal(self, tenant: UUID, id: UUID, where: Condition | None) -> Problem:
-        """Say why no row came back, with one further read."""
-        self.retrieve(tenant, id)
-        if where:
-            permitted = self._retrieve.where(*self._met(where))
-            with db.transaction(tenant, read_only=True) as connection:
-                chosen = {"tenant": tenant, "wanted_id": id}
-                if connection.execute(permitted, chosen).one_or_none() is None:
-                    return Forbidden("Your role does not reach this one.")
-        return PreconditionFailed()
+
+def _refusal(found: Row[Any] | None) -> Problem:
+    """Say why a row was not written: it is absent, out of reach, or another version."""
+    if found is None:
+        return NotFound()
+    if not found[0]:
+        return Forbidden("Your role does not reach this one.")
+    return PreconditionFailed()
 
 
 def _record(row: Row[Any]) -> Record:

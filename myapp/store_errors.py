@@ -1,6 +1,6 @@
 """What a store's exception means to the caller: a conflict, or no store at all."""
 
-from redis import RedisError
+from redis import exceptions as redis
 from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -9,14 +9,33 @@ from myapp import errors
 from myapp.errors import BrokenRule, Conflict, Problem, Unavailable
 from myapp.tables import Base
 
+GONE = (
+    OperationalError,
+    InterfaceError,
+    PoolTimeout,
+    redis.ConnectionError,
+    redis.TimeoutError,
+    redis.ReadOnlyError,
+    redis.OutOfMemoryError,
+)
+"""A store that does not answer, or cannot do so now."""
+
+READ_ONLY = "25006"
+
 
 def problem_of(error: Exception) -> Problem | None:
     """Return what a store's exception means to the caller, if it means anything."""
     if isinstance(error, IntegrityError):
         return _conflict(error)
-    if isinstance(error, OperationalError | InterfaceError | PoolTimeout | RedisError):
+    if isinstance(error, GONE) or _is_read_only(error):
         return Unavailable()
     return None
+
+
+def _is_read_only(error: Exception) -> bool:
+    """Tell whether PostgreSQL is a standby just now, as in a failover."""
+    cause = getattr(error, "orig", None)
+    return getattr(cause, "sqlstate", None) == READ_ONLY
 
 
 errors.translators.append(problem_of)

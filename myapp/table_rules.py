@@ -34,6 +34,9 @@ def check_table(contract: Contract, table: Table, tenant: str) -> None:
     indexes = [
         tuple(column.name for column in index.columns) for index in table.indexes
     ]
+    for field in contract.filters:
+        if isinstance(table.c[field].type, JSON):
+            raise error_in(contract, field, "is JSON, which has no order: unlist it")
     for field in contract.sorts:
         if table.c[field].nullable:
             raise error_in(contract, field, "is sorted by and may be NULL: forbid it")

@@ -322,6 +322,23 @@ def test_table_without_a_column_for_a_field_is_refused():
     assert_names(refused, "has no column in things: add one, or rename the field")
 
 
+def test_filter_named_as_a_parameter_of_lists_is_refused():
+    with pytest.raises(ContractError, match="Thing.sort: is a parameter of lists"):
+        Contract(
+            "Thing", description="A.", properties={"sort": TEXT}, filters=("sort",)
+        )
+
+
+def test_filter_by_json_is_refused():
+    tags = {"type": "array", "items": TEXT, "maxItems": 3}
+    table = table_of(Column("size", JSON(), nullable=False))
+    contract = Contract(
+        "Thing", description="A.", properties={"size": tags}, filters=("size",)
+    )
+    with pytest.raises(ContractError, match="Thing.size: is JSON, which has no order"):
+        check_table(contract, table, "account_id")
+
+
 AGREEING = {
     "string": (TEXT, String(20)),
     "enum": ({"enum": ["a", "abc"]}, String(3)),

@@ -323,7 +323,14 @@ def test_options_of_an_unknown_route_answers_404(acme):
 
 
 SHOP = "https://shop.example"
-EXPOSED = {"ETag", "Location", "Link", "Retry-After", "X-Request-Id"}
+EXPOSED = {
+    "ETag",
+    "Location",
+    "Link",
+    "Retry-After",
+    "X-Request-Id",
+    "X-Total-Count",
+}
 
 
 def preflight(client, origin, url=CUSTOMERS):
@@ -417,7 +424,7 @@ def test_no_origin_is_allowed_unless_the_settings_say_so(start_app, acme):
 
 
 def test_development_is_open_to_every_origin(app, acme):
-    assert app.config["CORS_ORIGINS"] == "*"
+    assert app.config["CORS_ORIGINS"] == ["*"]
     answer = acme.get(CUSTOMERS, {"Origin": SHOP})
     assert answer.headers["Access-Control-Allow-Origin"] in ("*", SHOP)
     assert cors(acme.get(CUSTOMERS)) == set()

@@ -307,3 +307,43 @@ def test_migrate_with_nothing_changed_writes_an_empty_one(migrated, directory):
     assert [function.name for function in functions] == ["upgrade", "downgrade"]
     for function in functions:
         assert [type(node) for node in function.body] == [ast.Pass]
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("url", ["DATABASE_URL", "MIGRATION_DATABASE_URL"])
+def test_upgrade_for_one_role_in_both_places_is_refused(databases, url, caplog):
+    one = databases.clone()[url]
+    with pytest.raises(SystemExit):
+        upgrade({"DATABASE_URL": one, "MIGRATION_DATABASE_URL": one})
+    assert "row-level security does not bind the role" in caplog.text
+
+
+RENAMES = """\
+from alembic import op
+
+from myapp.row_security import lifted
+
+revision, down_revision = "renames", "0002"
+
+
+def upgrade() -> None:
+    with lifted("customers"):
+        op.execute("UPDATE customers SET name = 'renamed'")
+
+
+def downgrade() -> None:
+    pass
+"""
+
+
+def test_migration_with_security_lifted_reaches_every_tenants_rows(migrated, directory):
+    seed(migrated)
+    (directory / "versions" / "renames.py").write_text(RENAMES)
+    guarded_before = guarded(migrated)
+    upgrade(migrated, directory=directory)
+    with owner(migrated) as connection:
+        named = connection.scalars(
+            select(column("name")).select_from(table("customers"))
+        )
+        assert set(named) == {"renamed"}
+    assert guarded(migrated) == guarded_before

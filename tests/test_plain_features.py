@@ -65,7 +65,7 @@ def test_create_answers_201_and_retrieve_shows_it(acme, url, body, change):
 
 
 @FEATURE
-def test_replace_writes_and_retrieve_shows_it(acme, url, body, change):
+def test_put_writes_and_retrieve_shows_it(acme, url, body, change):
     made = acme.post(url, json=body).json
     changed = acme.put(f"{url}/{made['id']}", json=change)
     assert changed.status_code == 200

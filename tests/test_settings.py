@@ -13,6 +13,7 @@ import default_config
 from myapp import create_app
 from myapp.settings import SettingsError, engine_options, load, sql_url
 
+SITE = "https://a.example"
 README = Path(__file__).parents[1] / "README.md"
 STORES = {
     "DATABASE_URL": "postgresql://app@db.example/myapp",
@@ -52,7 +53,7 @@ def test_development_starts_with_nothing_given(instance, environ):
     assert config["DATABASE_URL"] == f"sqlite:///{instance}/myapp.sqlite"
     assert config["REDIS_URL"] == f"unix://{instance}/redis/redis.sock"
     assert config["OPEN_SIGN_UP"] is True
-    assert config["CORS_ORIGINS"] == "*"
+    assert config["CORS_ORIGINS"] == ["*"]
 
 
 def test_production_is_the_default_and_closed(instance, environ):
@@ -64,8 +65,13 @@ def test_production_is_the_default_and_closed(instance, environ):
 
 
 def test_flask_debug_picks_development(instance, environ):
-    environ["FLASK_DEBUG"] = "1"
+    environ.update(FLASK_DEBUG="1", FLASK_RUN_FROM_CLI="true")
     assert loaded(instance)["DEBUG"] is True
+
+
+def test_flask_debug_outside_of_the_command_leaves_production(instance, environ):
+    environ.update(STORES, FLASK_DEBUG="1")
+    assert loaded(instance)["DEBUG"] is False
 
 
 def test_myapp_config_wins_over_flask_debug(instance, environ):
@@ -97,18 +103,50 @@ def test_test_config_replaces_the_instance_folder_and_the_environment(
 
 
 @pytest.mark.parametrize(
-    ("text", "value"),
+    ("name", "text", "value"),
     [
-        pytest.param("7", 7, id="integer"),
-        pytest.param("0.5", 0.5, id="number"),
-        pytest.param("true", True, id="boolean"),
-        pytest.param('["https://a.example"]', ["https://a.example"], id="list"),
-        pytest.param("https://a.example", "https://a.example", id="string"),
+        pytest.param("SQL_CONNECTIONS", "7", 7, id="integer"),
+        pytest.param("SQL_TIMEOUT", "0.5", 0.5, id="number"),
+        pytest.param("SQL_TIMEOUT", "2", 2, id="integer_for_number"),
+        pytest.param("OPEN_SIGN_UP", "false", False, id="boolean"),
+        pytest.param("CORS_ORIGINS", '["https://a.example"]', [SITE], id="list"),
+        pytest.param("OPERATOR_KEY_SHA256", "ab" * 32, "ab" * 32, id="string"),
     ],
 )
-def test_environment_is_read_as_json_or_as_text(instance, environ, text, value):
-    environ.update(MYAPP_CONFIG="development", MYAPP_CORS_ORIGINS=text)
-    assert loaded(instance)["CORS_ORIGINS"] == value
+def test_environment_is_read_as_json_or_as_text(instance, environ, name, text, value):
+    environ.update({"MYAPP_CONFIG": "development", f"MYAPP_{name}": text})
+    assert loaded(instance)[name] == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        pytest.param("OPEN_SIGN_UP", "False", id="boolean_of_python"),
+        pytest.param("OPEN_SIGN_UP", "no", id="word"),
+        pytest.param("MAX_CONTENT_LENGTH", "1MB", id="unit"),
+        pytest.param("MAX_CONTENT_LENGTH", "1.5", id="fraction"),
+        pytest.param("CORS_ORIGINS", SITE, id="one_for_a_list"),
+        pytest.param("DATABASE_URL", "5", id="number_for_a_string"),
+    ],
+)
+def test_setting_of_another_type_is_refused_by_name(instance, environ, name, text):
+    environ.update(STORES, MYAPP_CONFIG="production")
+    del environ["DATABASE_URL"]
+    environ[f"MYAPP_{name}"] = text
+    with pytest.raises(SettingsError, match=f"{name} is .*, not "):
+        loaded(instance)
+
+
+def test_production_refuses_an_operator_digest_that_is_none(instance, environ):
+    environ.update(STORES, MYAPP_CONFIG="production", MYAPP_OPERATOR_KEY_SHA256="key")
+    with pytest.raises(SettingsError, match="OPERATOR_KEY_SHA256 is no SHA-256"):
+        loaded(instance)
+
+
+def test_production_refuses_debug(instance, environ):
+    environ.update(STORES, MYAPP_CONFIG="production", MYAPP_DEBUG="true")
+    with pytest.raises(SettingsError, match="DEBUG is on"):
+        loaded(instance)
 
 
 @pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])

@@ -65,6 +65,15 @@ def test_body_with_a_broken_value_answers_400_without_quoting_it(anna, ids, valu
         assert SECRET not in answer.text, target.name
 
 
+@one_engine
+def test_body_with_a_duplicate_name_answers_400_without_quoting_it(anna, ids):
+    text = b'{"%s": 1, "%s": 2}' % (SECRET.encode(), SECRET.encode())
+    for target in TARGETS:
+        answer = target.send(anna, ids, text)
+        assert answer.status_code == 400, target.name
+        assert SECRET not in answer.text, target.name
+
+
 @pytest.mark.parametrize("value", BROKEN_VALUES.values(), ids=BROKEN_VALUES)
 def test_strict_json_refuses_a_broken_value_without_quoting_it(value):
     with pytest.raises(BadRequest) as refused:

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from myapp import create_app, db, errors, openapi
-from myapp.access import EVERY_SCOPE, PUBLIC, Principal, Role
+from myapp.access import EVERY_SCOPE, PUBLIC
 from myapp.api_keys.models import new_key
 from myapp.operations import RETRIEVE, UPDATE
 from myapp.patch import JSON_PATCH
@@ -24,6 +24,7 @@ pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 EVERY = pytest.mark.parametrize("operation", named(OPERATIONS))
 PRIVATE = [operation for operation in OPERATIONS if operation.rule is not PUBLIC]
+ROLES = ["viewer", "member", "admin", "owner"]
 SCOPES = {operation.scope for operation in PRIVATE}
 OLD = '"999-00000000"'
 BODY = pytest.mark.parametrize(
@@ -125,7 +126,7 @@ def test_operation_with_a_bad_token_answers_401(closed, anna, operation, bad_key
 @pytest.fixture(scope="module")
 def keys(anna):
     """Anna's keys of every role with every scope, and an owner's without each scope."""
-    roles = {role: anna.with_key(role.name.lower(), ["*"]) for role in list(Role)[1:]}
+    roles = {role: anna.with_key(role, ["*"]) for role in ROLES}
     without = {
         scope: anna.with_key("owner", sorted(SCOPES - {scope})) for scope in SCOPES
     }
@@ -137,32 +138,26 @@ def test_operation_without_its_scope_answers_403(closed, keys, operation):
     caller = at(closed, keys[operation.scope])
     answer = caller.open(operation.method, url_of(operation, MISSING))
     assert answer.status_code == 403
-    if Role.OWNER in allowed_roles(closed, operation):
+    if "owner" in allowed_roles(operation):
         challenge = answer.headers["WWW-Authenticate"]
         assert 'error="insufficient_scope"' in challenge
         assert f'scope="{operation.scope}"' in challenge
 
 
-def allowed_roles(app, operation):
-    """Return the roles of an account that an operation's rule admits."""
-    with db.use(app.extensions["myapp"]):
-        return {
-            role
-            for role in list(Role)[1:]
-            if operation.rule.allows(
-                Principal(UUID(int=0), "anyone", role, frozenset({EVERY_SCOPE}))
-            )
-        }
+def allowed_roles(operation):
+    """Return the roles of an account that a rule admits by what it says."""
+    least = operation.rule.text.removesuffix(" or above")
+    return ROLES[ROLES.index(least) :] if least in ROLES else []
 
 
-@pytest.mark.parametrize("role", list(Role)[1:], ids=lambda role: role.name.lower())
+@pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("operation", named(PRIVATE))
 def test_operation_admits_the_roles_of_its_rule_and_no_other(
     closed, keys, operation, role
 ):
     caller = at(closed, keys[role])
     answer = caller.open(operation.method, url_of(operation, MISSING))
-    if role in allowed_roles(closed, operation):
+    if role in allowed_roles(operation):
         assert answer.status_code not in (401, 403)
     else:
         assert answer.status_code == 403
@@ -171,8 +166,7 @@ def test_operation_admits_the_roles_of_its_rule_and_no_other(
 
 def test_viewers_write_nothing(closed):
     for operation in PRIVATE:
-        if operation.method != "GET":
-            assert Role.VIEWER not in allowed_roles(closed, operation)
+        assert operation.method == "GET" or "viewer" not in allowed_roles(operation)
 
 
 @EVERY

@@ -52,5 +52,5 @@ class AccountItem(Resource):
 
     @operation.delete(OWNER)
     def delete(self, request: Request) -> None:
-        """Close your account: all access ends at once."""
+        """Close your account: all access ends within a second."""
         close(request.tenant, request.path["account_id"], request.if_match)

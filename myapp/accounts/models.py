@@ -100,7 +100,7 @@ def sign_up(
 
 
 def close(tenant: UUID, id: UUID, if_match: int | None) -> None:
-    """End all access to an account; `purge` removes it later."""
+    """End all access to an account within a second; `purge` removes it later."""
     with db.transaction(tenant) as connection:
         accounts.replace(tenant, id, {"closed_at": tables.now()}, if_match)
         connection.execute(delete(ApiKey).where(ApiKey.account_id == tenant))
@@ -122,4 +122,5 @@ def purge(id: UUID) -> None:
     for key in db.redis_store.scan_iter(match=f"{{{id}}}:*", count=500):
         db.redis_store.delete(key)
     with db.transaction(id) as connection:
-        connection.execute(delete(Account).where(Account.id == id))
+        closed = (Account.id == id, Account.closed_at.is_not(None))
+        connection.execute(delete(Account).where(*closed))

@@ -7,6 +7,7 @@ what is no key. Only its SHA-256 is stored (docs/adr/0004).
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import crc32
+from contextlib import suppress
 from datetime import datetime, timedelta
 from hashlib import sha256
 from secrets import token_bytes
@@ -19,6 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
     bindparam,
     column,
+    or_,
     select,
     table,
     update,
@@ -30,7 +32,7 @@ from myapp.access import Principal, Role
 from myapp.contract import Contract
 from myapp.contract_rules import Schema
 from myapp.db import sql
-from myapp.errors import Forbidden
+from myapp.errors import Forbidden, Unavailable
 from myapp.repository import Change, Record, Values
 from myapp.sql_repository import SqlRepository
 from myapp.tables import TenantOwned, UtcDateTime
@@ -135,15 +137,18 @@ def principal_of(key: str) -> Principal | None:
         row = connection.execute(_FIND, wanted).one_or_none()
     if row is None:
         return None
-    if row.last_used_at is None or row.last_used_at < tables.now() - USE_IS_NOTED_EVERY:
-        _note_use(account_id, row.id)
+    noted_before = tables.now() - USE_IS_NOTED_EVERY
+    if row.last_used_at is None or row.last_used_at < noted_before:
+        with suppress(Unavailable):  # the request itself may need no write
+            _note_use(account_id, row.id, noted_before)
     role, scopes = Role[row.role.upper()], frozenset(row.scopes)
     return Principal(account_id, f"api_key:{row.id}", role, scopes)
 
 
-def _note_use(account_id: UUID, id: UUID) -> None:
+def _note_use(account_id: UUID, id: UUID, noted_before: datetime) -> None:
+    unnoted = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < noted_before)
     with db.transaction(account_id) as connection:
-        chosen = (ApiKey.account_id == account_id, ApiKey.id == id)
+        chosen = (ApiKey.account_id == account_id, ApiKey.id == id, unnoted)
         noted = update(ApiKey).where(*chosen).values(last_used_at=tables.now())
         connection.execute(noted)
 
@@ -188,4 +193,4 @@ def revoke(principal: Principal, tenant: UUID, id: UUID, if_match: int | None) -
     """Remove a key: it ends on every worker within a second."""
     record = api_keys.retrieve(tenant, id)
     refuse_beyond(principal, API_KEY.document(record))
-    api_keys.delete(tenant, id, if_match)
+    api_keys.delete(tenant, id, record.version if if_match is None else if_match)

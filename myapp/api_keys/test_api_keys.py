@@ -7,6 +7,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from myapp.api_keys import models
+from myapp.errors import Unavailable
 from tests.actors import Actor
 from tests.tables import rows_of, statements
 
@@ -250,6 +252,14 @@ def test_the_use_of_a_key_changes_neither_version_nor_etag(app, acme, made):
     assert {row["version"] for row in rows_of(app, acme.account_id)["api_keys"]} == {1}
     sent = {"If-Match": made.headers["ETag"]}
     assert acme.merge(made.location, {"name": "import"}, sent).status_code == 200
+
+
+def test_a_use_that_cannot_be_noted_fails_no_request(app, acme, made, monkeypatch):
+    def unavailable(*_):
+        raise Unavailable()
+
+    monkeypatch.setattr(models, "_note_use", unavailable)
+    assert acme.with_key("viewer", ["customers:read"]).get("/v1/customers").json
 
 
 # --- retrieve

@@ -34,7 +34,12 @@ CHECKOUT_SESSION = Contract(
             "default": None,
             "examples": ["Two tickets"],
         },
-        "success_url": {"type": "string", "format": "uri", "maxLength": 2000},
+        "success_url": {
+            "type": "string",
+            "format": "uri",
+            "pattern": "^https?://",
+            "maxLength": 2000,
+        },
         "created_at": {"type": "string", "format": "date-time", "readOnly": True},
         "expires_at": {"type": "string", "format": "date-time", "readOnly": True},
     },

@@ -161,7 +161,14 @@ INVALID = [
         id="line-end",
     ),
     pytest.param(
-        TICKETS | {"success_url": "thanks"}, {("/success_url", "format")}, id="no-uri"
+        TICKETS | {"success_url": "thanks"},
+        {("/success_url", "format"), ("/success_url", "pattern")},
+        id="no-uri",
+    ),
+    pytest.param(
+        TICKETS | {"success_url": "javascript:alert(1)"},
+        {("/success_url", "pattern")},
+        id="script",
     ),
     pytest.param(TICKETS | {"status": "complete"}, {("/status", "readOnly")}, id="set"),
     pytest.param(

@@ -378,6 +378,19 @@ def test_replace_by_another_account_answers_404_and_changes_nothing(acme, ada, r
     assert acme.get(ada.location).json == ada.json
 
 
+def test_write_if_there_is_nothing_yet_answers_412(acme, ada):
+    sent = {"If-None-Match": "*"}
+    assert acme.put(ada.location, json=BOB, headers=sent).status_code == 412
+    assert acme.delete(ada.location, headers=sent).status_code == 412
+    assert acme.get(ada.location).json == ada.json
+
+
+def test_write_with_a_tag_in_if_none_match_answers_400(acme, ada):
+    sent = {"If-None-Match": ada.headers["ETag"]}
+    assert acme.merge(ada.location, {"name": "Bob"}, sent).status_code == 400
+    assert acme.get(ada.location).json == ada.json
+
+
 # update
 
 

@@ -1,0 +1,166 @@
+"""What `./run` is made of, as far as it needs no server."""
+
+import os
+import stat
+
+import pytest
+from flask import Flask
+
+from devtools import demo, environment, pins
+from myapp.api_keys.models import account_of
+
+ASKED = """\
+flask  # serves
+Jinja2>=3
+"""
+PINNED = """\
+# Written by a tool.
+flask==3.1.0 \\
+    --hash=sha256:aa \\
+    --hash=sha256:bb
+    # via -r requirements.in
+jinja2==3.1.6 ; python_version < "4" \\
+    --hash=sha256:cc
+    # via
+    #   -r requirements.in
+    #   flask
+"""
+PINNED_DEV = """\
+jinja2==3.1.6 \\
+    --hash=sha256:cc
+    # via flask
+pytest==9.0.0 \\
+    --hash=sha256:dd
+    # via -r requirements-dev.in
+"""
+FILES = {
+    "requirements.in": ASKED,
+    "requirements.txt": PINNED,
+    "requirements-dev.in": "-r requirements.in\npytest\n",
+    "requirements-dev.txt": PINNED_DEV,
+}
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """A checkout with few pins."""
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(environment, "ROOT", tmp_path)
+    monkeypatch.setattr(pins, "ROOT", tmp_path)
+    return tmp_path
+
+
+# environment: how .venv is made
+
+
+@pytest.mark.parametrize("cores", [1, 2, 3])
+def test_shares_of_any_number_of_cores_hold_every_pin_once(root, monkeypatch, cores):
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    shares = environment.shares("dev")
+    assert len(shares) == cores
+    dealt = [line for line in "".join(shares).splitlines() if "==" in line]
+    assert sorted(line.partition("==")[0] for line in dealt) == [
+        "flask",
+        "jinja2",
+        "pytest",
+    ]
+
+
+def test_shares_keep_hashes_and_markers(root, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    (share,) = environment.shares("runtime")
+    assert share == "".join(
+        f"{line}\n" for line in PINNED.splitlines() if "#" not in line
+    )
+
+
+def test_fingerprint_changes_with_the_pins_of_its_layer_only(root):
+    runtime, dev = map(environment.fingerprint, ("runtime", "dev"))
+    assert runtime != dev
+    (root / "requirements-dev.txt").write_text(PINNED_DEV.replace("9.0.0", "9.0.1"))
+    assert environment.fingerprint("runtime") == runtime
+    assert environment.fingerprint("dev") != dev
+
+
+def test_fingerprint_changes_with_python(root, monkeypatch):
+    before = environment.fingerprint("runtime")
+    monkeypatch.setattr(environment, "VERSION", "3.99")
+    assert environment.fingerprint("runtime") != before
+
+
+# pins: the requirements files
+
+
+def test_read_pins_finds_versions_and_hashes(root):
+    found = [
+        (pin.name, str(pin.version), pin.hashes)
+        for pin in pins.read_pins("requirements")
+    ]
+    assert found == [("flask", "3.1.0", 2), ("jinja2", "3.1.6", 1)]
+
+
+def test_read_pins_of_a_range_finds_no_version(root):
+    (root / "requirements.txt").write_text("flask>=3\n")
+    (pin,) = pins.read_pins("requirements")
+    assert (pin.version, pin.hashes) == (None, 0)
+
+
+def test_orphans_names_what_is_no_longer_asked_for(root):
+    assert list(pins.orphans("requirements")) == []
+    (root / "requirements.in").write_text("flask\n")
+    assert list(pins.orphans("requirements")) == [
+        "requirements.txt: jinja2 is no longer in requirements.in"
+    ]
+
+
+@pytest.mark.parametrize("failure", [SystemExit, KeyboardInterrupt])
+@pytest.mark.parametrize("dev", [False, True], ids=["runtime", "dev"])
+def test_add_that_fails_leaves_every_file_as_it_was(root, monkeypatch, dev, failure):
+    def fail_at_the_second_layer(*arguments: str) -> str:
+        asked, _, written = arguments[-3:]
+        if asked == "requirements-dev.in":
+            raise failure
+        (root / written).write_text("changed")
+        return ""
+
+    monkeypatch.setattr(pins, "compile_pins", fail_at_the_second_layer)
+    with pytest.raises(failure):
+        pins.add("black", dev)
+    assert {name: (root / name).read_text() for name in FILES} == FILES
+
+
+def test_add_that_works_asks_for_the_package_in_its_layer(root, monkeypatch, capsys):
+    monkeypatch.setattr(pins, "compile_pins", lambda *arguments: "")
+    pins.add("black", dev=True)
+    assert (root / "requirements-dev.in").read_text().splitlines()[-1] == "black"
+    assert (root / "requirements.in").read_text() == ASKED
+    assert "requirements-dev.in" in capsys.readouterr().out
+
+
+# demo: the key that ./run prints
+
+
+def app_with(secret: str, instance: str = "/nowhere") -> Flask:
+    """Return an application whose settings hold a secret."""
+    app = Flask(__name__, instance_path=instance)
+    app.config["DEVELOPMENT_SECRET"] = secret
+    return app
+
+
+def test_demo_key_is_the_same_for_a_secret_and_no_other():
+    key = demo.api_key(app_with("one"))
+    assert demo.api_key(app_with("one")) == key
+    assert demo.api_key(app_with("another")) != key
+    assert account_of(key) == demo.ACCOUNT_ID
+
+
+def test_demo_key_without_a_secret_writes_one_down_for_the_owner(tmp_path):
+    settings = tmp_path / "config.py"
+    settings.write_text("SQL_TIMEOUT = 9")
+    key = demo.api_key(app_with("", str(tmp_path)))
+    assert stat.S_IMODE(settings.stat().st_mode) == 0o600
+    assert settings.read_text().startswith("SQL_TIMEOUT = 9\n")
+    app = Flask(__name__)
+    app.config.from_pyfile(str(settings))
+    assert demo.api_key(app) == key
