@@ -17,6 +17,7 @@ import pytest
 from alembic.script import ScriptDirectory
 from flask import Flask
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     column,
     create_engine,

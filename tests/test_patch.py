@@ -468,10 +468,6 @@ BOMBS = {
         ]
         * 20,
     ],
-    "many_steps_on_much": [
-        {"op": "add", "path": "/doc", "value": [[1]] * 20_000},
-        *[{"op": "test", "path": "/id", "value": "t1"}] * 99,
-    ],
 }
 
 
