@@ -156,7 +156,7 @@ class Operation:
             self._check_accept(environ.get("HTTP_ACCEPT"))
             if self.kind in (REPLACE, UPDATE, DELETE):
                 refuse_if_none_match(environ.get("HTTP_IF_NONE_MATCH"))
-            request.query = read_query(environ["QUERY_STRING"], self.parameters)
+            request.query = read_query(environ.get("QUERY_STRING", ""), self.parameters)
             return self._reply(request, self.handler(request))
         except Exception as error:
             return errors.respond(error, environ.get("myapp.request_id", ""))

@@ -343,8 +343,7 @@ def test_migration_with_security_lifted_reaches_every_tenants_rows(migrated, dir
     guarded_before = guarded(migrated)
     upgrade(migrated, directory=directory)
     with owner(migrated) as connection:
-        named = connection.scalars(
-            select(column("name")).select_from(table("customers"))
-        )
+        name: ColumnElement[str] = column("name")
+        named = connection.scalars(select(name).select_from(table("customers")))
         assert set(named) == {"renamed"}
     assert guarded(migrated) == guarded_before

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 import pytest
+from werkzeug.test import create_environ, run_wsgi_app
 
 from myapp import strict_json
 from myapp.contract_rules import types_of
@@ -481,6 +482,14 @@ def test_operations_without_parameters_refuse_a_query(anna, ids):
             answer = anna.get(url_of(operation, ids) + "?limit=1")
             assert answer.status_code == 400
             assert "there is: none" in answer.json["errors"][0]["detail"]
+
+
+@one_engine
+def test_server_may_leave_out_an_empty_query(app, anna):
+    environ = create_environ(CUSTOMERS, headers=anna.headers)
+    del environ["QUERY_STRING"]  # PEP 3333: "may be empty or absent"
+    _, status, _ = run_wsgi_app(app, environ)
+    assert status == "200 OK"
 
 
 # cursors
