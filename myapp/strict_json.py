@@ -13,7 +13,7 @@ import jiter
 from myapp.errors import BadRequest
 
 DEEPEST = 64
-MOST_VALUES = 5_000
+MOST_VALUES = 10_000
 INTEGERS = range(-(2**63), 2**63)
 
 

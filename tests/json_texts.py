@@ -177,7 +177,7 @@ BROKEN_VALUES: dict[str, bytes] = {
     "deep_1000_arrays": b"[" * 1000 + b"]" * 1000,
     "deep_100000_arrays_unclosed": b"[" * 100_000,
     "deep_100000_objects_unclosed": b'{"a":' * 100_000,
-    "values_5001": b"[" + b"1," * 5_000 + b"1]",
+    "values_10001": b"[" + b"1," * 10_000 + b"1]",
 }
 """No place in a JSON document is right for these."""
 
@@ -259,6 +259,6 @@ SOUND_VALUES: dict[str, bytes] = {
     "string_replacement": '"\ufffd"'.encode(),
     "string_looks_like_json": b'"{\\"a\\": [1, 2"',
     "deep_64_arrays": b"[" * 64 + b"]" * 64,
-    "values_5000": b"[" + b"1," * 4_998 + b"1]",
+    "values_10000": b"[" + b"1," * 9_998 + b"1]",
 }
 """Values that a strict reader takes, and reads as the standard library does."""

@@ -38,6 +38,7 @@ PLACES = {
         "db": "finds the Redis client of the application at work",
         "docs": "names the type of a redirect",
         "operations": "reads the Accept header",
+        "request": "reads the Content-Type header",
     },
     "sqlalchemy": {
         "db": "opens transactions",
