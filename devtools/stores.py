@@ -5,6 +5,7 @@
 
 import atexit
 from pathlib import Path
+from urllib.parse import quote
 
 import flask_migrate
 from flask import Flask
@@ -31,7 +32,7 @@ def prepare(app: Flask) -> None:
 def _start_redis(app: Flask) -> None:
     """Start Redis in the instance folder, unless REDIS_URL names another."""
     server = RedisServer(Path(app.instance_path, "redis"))
-    if app.config["REDIS_URL"] == f"unix://{server.socket}":
+    if app.config["REDIS_URL"] == f"unix://{quote(str(server.socket))}":
         atexit.register(server.stop)
         server.start()
 

@@ -19,6 +19,10 @@ from myapp.patch import JSON_PATCH, MERGE_PATCH, MOST_OPERATIONS
 Document = dict[str, Any]
 
 VERSION = "0.1.0"
+INTRODUCTION = (
+    "Sign in under Authorize with an API key (`Authorization: Bearer <key>`)."
+    " Every error is a problem (RFC 9457) that names the rule and the remedy."
+)
 UUID_EXAMPLE = "01890a5d-ac96-774b-bcce-b302099a8057"
 EXAMPLES = {
     "uuid": UUID_EXAMPLE,
@@ -100,7 +104,7 @@ def document(operations: Sequence[Operation], title: str) -> Document:
     bearer = {"type": "http", "scheme": "bearer", "description": "An API key."}
     return {
         "openapi": "3.1.0",
-        "info": {"title": title, "version": VERSION},
+        "info": {"title": title, "version": VERSION, "description": INTRODUCTION},
         "servers": [{"url": "/"}],
         "tags": [{"name": name} for name in sorted({op.feature for op in operations})],
         "paths": paths,

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from dotenv import load_dotenv
 from flask import Config
@@ -58,7 +59,7 @@ def load(config: Config, instance: Path, test_config: Settings | None) -> None:
             + "\nOn your own machine: MYAPP_CONFIG=development, or ./run"
         )
     if not config["REDIS_URL"]:
-        config["REDIS_URL"] = f"unix://{instance}/redis/redis.sock"
+        config["REDIS_URL"] = f"unix://{quote(str(instance))}/redis/redis.sock"
     _derive(config, instance)
 
 
