@@ -139,6 +139,23 @@ class Operation:
         """The status of success."""
         return self.kind.status if self.answers else 204
 
+    @property
+    def accepted(self) -> Contract:
+        """The contract of the body; raise TypeError where none is declared."""
+        return self._declared("accepts")
+
+    @property
+    def answered(self) -> Contract:
+        """The contract of the answer; raise TypeError where none is declared."""
+        return self._declared("answers")
+
+    def _declared(self, name: str) -> Contract:
+        contract: Contract | None = getattr(self, name)
+        if contract is None:
+            where = f"{self.method} {self.url}"
+            raise TypeError(f"{where} declares no contract: add `{name}=CONTRACT`")
+        return contract
+
     def permits(self, principal: Principal | None) -> bool:
         """Tell whether rule and scope admit a principal, before any record is read."""
         try:
@@ -182,7 +199,7 @@ class Operation:
         return result or Reply(204)
 
     def _reply_record(self, request: Request, record: Record) -> Reply:
-        contract = _answered(self)
+        contract = self.answered
         headers = dict(HEADERS)
         if record.version:
             headers["ETag"] = contract.entity_tag(record)
@@ -200,7 +217,7 @@ class Operation:
             headers["Link"] = f'<{_url_of(request)}?{query}>; rel="next"'
         if page.total is not None:
             headers["X-Total-Count"] = str(page.total)
-        return Reply(200, _answered(self).represent_page(page), headers)
+        return Reply(200, self.answered.represent_page(page), headers)
 
 
 @lru_cache(256)
@@ -244,13 +261,6 @@ def _problems(mark: Mark, accepts: Contract | None) -> Problems:
     if mark.requires_match:
         found |= {errors.PreconditionRequired}
     return tuple(sorted(found, key=lambda problem: problem.status))
-
-
-def _answered(operation: Operation) -> Contract:
-    if operation.answers is None:
-        method = f"{operation.method} {operation.url}"
-        raise TypeError(f"{method} returns a record: declare `answers=CONTRACT`")
-    return operation.answers
 
 
 def answer_options(operations: Mapping[str, Operation], environ: Environ) -> Reply:

@@ -98,9 +98,11 @@ def read_slice(contract: Contract, query: Mapping[str, str], tenant: UUID) -> Sl
     sort = query.get("sort", "-id")
     if "sort" in query and sort.removeprefix("-") not in contract.sorts:
         fields = ", ".join(contract.sorts)
-        raise _bad("sort", "enum", f"must be one of {fields}, with `-` for descending")
+        raise bad_parameter(
+            "sort", "enum", f"must be one of {fields}, with `-` for descending"
+        )
     if query.get("count", "exact") != "exact":
-        raise _bad("count", "enum", "must be `exact`, or be left out")
+        raise bad_parameter("count", "enum", "must be `exact`, or be left out")
     filters = tuple(_read_filters(contract, query))
     fingerprint = _fingerprint(tenant, sort, filters)
     wanted = Slice(
@@ -116,7 +118,8 @@ def read_slice(contract: Contract, query: Mapping[str, str], tenant: UUID) -> Sl
     return wanted._replace(after=_read_cursor(contract, wanted, query["cursor"]))
 
 
-def _bad(parameter: str, rule: str, detail: str) -> BadRequest:
+def bad_parameter(parameter: str, rule: str, detail: str) -> BadRequest:
+    """Return the problem with one query parameter."""
     broken = BrokenRule(f"?{parameter}", rule, detail)
     return BadRequest("A query parameter breaks its rule.", [broken])
 
@@ -125,9 +128,11 @@ def _read_limit(text: str | None) -> int:
     if text is None:
         return DEFAULT_ITEMS
     if not (text.isascii() and text.isdigit() and len(text) <= 3):
-        raise _bad("limit", "type", f"must be an integer from 1 to {MOST_ITEMS}")
+        raise bad_parameter(
+            "limit", "type", f"must be an integer from 1 to {MOST_ITEMS}"
+        )
     if not 1 <= int(text) <= MOST_ITEMS:
-        raise _bad("limit", "maximum", f"must be from 1 to {MOST_ITEMS}")
+        raise bad_parameter("limit", "maximum", f"must be from 1 to {MOST_ITEMS}")
     return int(text)
 
 
@@ -149,7 +154,7 @@ def _read_value(contract: Contract, field: str, name: str, text: str) -> Any:
         return _stored(contract, field, value)
     except (ValueError, TypeError, OverflowError, BadRequest):
         kind = schema.get("format") or " or ".join(sorted(types))
-        raise _bad(name, "type", f"must be a valid {kind}") from None
+        raise bad_parameter(name, "type", f"must be a valid {kind}") from None
 
 
 def _stored(contract: Contract, field: str, value: Any) -> Any:

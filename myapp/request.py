@@ -15,7 +15,7 @@ from werkzeug.http import parse_options_header
 
 from myapp import db, strict_json
 from myapp.access import Principal
-from myapp.contract import MEDIA_TYPE, Contract
+from myapp.contract import MEDIA_TYPE
 from myapp.errors import (
     BadRequest,
     BrokenRule,
@@ -27,7 +27,7 @@ from myapp.errors import (
     Unauthorized,
     UnsupportedMediaType,
 )
-from myapp.pagination import Slice, read_slice
+from myapp.pagination import Slice, bad_parameter, read_slice
 from myapp.patch import MERGE_PATCH, Patch, read_patch
 from myapp.repository import Condition
 
@@ -79,7 +79,7 @@ class Request:
     @cached_property
     def page(self) -> Slice:
         """The part of the list that is asked for; raise BadRequest."""
-        return read_slice(_declared(self.operation.answers), self.query, self.tenant)
+        return read_slice(self.operation.answered, self.query, self.tenant)
 
     @cached_property
     def raw(self) -> bytes:
@@ -110,12 +110,12 @@ class Request:
     def body(self) -> dict[str, Any]:
         """The values of a body that keeps the contract; raise InvalidBody."""
         document = strict_json.loads(self.raw)
-        return _declared(self.operation.accepts).validate(document)
+        return self.operation.accepted.validate(document)
 
     @cached_property
     def change(self) -> Patch:
         """The patch in the body; raise BadRequest."""
-        contract = _declared(self.operation.accepts)
+        contract = self.operation.accepted
         return read_patch(contract, self.media_type, self.raw)
 
     @cached_property
@@ -142,12 +142,6 @@ class Request:
         return header.strip() == "*" or tag.strip('"') in ENTITY_TAG.findall(header)
 
 
-def _declared(contract: Contract | None) -> Contract:
-    if contract is None:
-        raise TypeError("the operation declares no contract: add accepts= or answers=")
-    return contract
-
-
 def read_query(text: str, known: Mapping[str, Any]) -> dict[str, str]:
     """Return the parameters of a query string; raise BadRequest for a doubtful one."""
     if not text:
@@ -161,22 +155,19 @@ def read_query(text: str, known: Mapping[str, Any]) -> dict[str, str]:
         )
     except ValueError:
         detail = f"must be UTF-8, with at most {MOST_PARAMETERS} parameters"
-        raise _bad_query("", "format", detail) from None
+        raise bad_parameter("", "format", detail) from None
     query = dict(pairs)
     if len(query) < len(pairs):
-        raise _bad_query("", "unique", "gives a parameter twice: give it once")
+        raise bad_parameter("", "unique", "gives a parameter twice: give it once")
     for name, value in pairs:
         if name not in known:
             listed = ", ".join(known) or "none"
-            raise _bad_query(name, "unknown", f"is not known here; there is: {listed}")
+            raise bad_parameter(
+                name, "unknown", f"is not known here; there is: {listed}"
+            )
         if "\0" in value:
-            raise _bad_query(name, "format", "holds NUL (U+0000)")
+            raise bad_parameter(name, "format", "holds NUL (U+0000)")
     return query
-
-
-def _bad_query(name: str, rule: str, detail: str) -> BadRequest:
-    broken = BrokenRule(f"?{name}", rule, detail)
-    return BadRequest("The query cannot be read.", [broken])
 
 
 def read_body(environ: Environ, most: int) -> bytes:
