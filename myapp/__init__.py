@@ -14,7 +14,7 @@ from flask_cors import CORS
 from flask_migrate import Migrate
 from flask_redis import FlaskRedis
 
-from myapp import api, cli, db, docs, settings
+from myapp import cli, db, docs, http_errors, plain_features, settings
 from myapp.request_log import RequestLog
 
 FEATURES = tuple(
@@ -59,7 +59,8 @@ def create_app(
         app.register_blueprint(feature.blueprint)
     with db.use(stores):
         app.register_blueprint(docs.blueprint(operations))
-    api.install(app)
+    http_errors.install(app)
+    plain_features.install(app)
     CORS(
         app,
         origins=app.config["CORS_ORIGINS"],
