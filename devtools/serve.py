@@ -106,7 +106,7 @@ def prepare(url: str) -> str:
     return f"""
 myapp runs with demo data; a saved file reloads it, Ctrl-C stops it.
 
-  Docs:  {url}/docs
+  Docs:  {url}/docs   (Authorize: paste the key below)
   Try:   curl {url}/v1/customers -H 'Authorization: Bearer {demo.api_key(app)}' \
 -H 'Content-Type: application/json' -d '{{"name": "Ada", "email": "ada@example.com"}}'
 """

@@ -18,6 +18,19 @@ from myapp.tables import Base, UtcDateTime
 rewriter = Rewriter()
 
 
+def revise(
+    migration: Any, revision: Any, directives: list[ops.MigrationScript]
+) -> None:
+    """Write no migration where nothing has changed; else let the rewriter have it."""
+    operations = directives[0].upgrade_ops
+    wanted = getattr(context.config.cmd_opts, "autogenerate", False)
+    if wanted and operations is not None and operations.is_empty():
+        directives.clear()
+        print("Nothing has changed: there is no migration to write.")
+    else:
+        rewriter(migration, revision, directives)
+
+
 class ProtectOp(ops.MigrateOperation):
     """The line `protect("…")` in a migration."""
 
@@ -55,7 +68,7 @@ def migrate(connection: Connection) -> None:
         connection=connection,
         target_metadata=Base.metadata,
         render_item=render_item,
-        process_revision_directives=rewriter,
+        process_revision_directives=revise,
         render_as_batch=True,
         compare_type=True,
     )

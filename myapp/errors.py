@@ -131,7 +131,7 @@ class LengthRequired(Problem):
 
 
 class PreconditionFailed(Problem):
-    """The resource has changed since the entity tag that you sent: read it again."""
+    """The resource has changed, or is gone, since the entity tag that you sent."""
 
     status, title = 412, "Precondition failed"
 
@@ -178,15 +178,17 @@ translators: list[Callable[[Exception], Problem | None]] = []
 
 
 def problem_of(error: Exception) -> Problem:
-    """Return the Problem that stands for an exception; log the unforeseen."""
-    if isinstance(error, Problem):
-        return error
+    """Return the Problem that stands for an exception; log what is our side's."""
+    problem = error if isinstance(error, Problem) else _translated(error)
+    if isinstance(problem, Unavailable | InternalError):
+        logger.error("%s", problem.title, exc_info=error.__cause__ or error)
+    return problem
+
+
+def _translated(error: Exception) -> Problem:
     for translate in translators:
         if problem := translate(error):
-            if isinstance(problem, Unavailable):
-                logger.error("a store does not answer", exc_info=error)
             return problem
-    logger.error("unforeseen %s", type(error).__name__, exc_info=error)
     return InternalError()
 
 

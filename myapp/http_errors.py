@@ -2,7 +2,7 @@
 
 from flask import Flask, Response, request
 from flask_restx.mask import MaskError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, NotFound
 
 from myapp import errors
 from myapp.api import response_of
@@ -21,6 +21,8 @@ def install(app: Flask) -> None:
 def _answer_error(error: Exception) -> Response | HTTPException:
     if isinstance(error, HTTPException) and (error.code or 500) < 400:
         return error
+    if isinstance(error, NotFound) and error is request.routing_exception:
+        error = errors.NotFound("There is no such path: see /docs.")
     return response_of(errors.respond(error, request.environ["myapp.request_id"]))
 
 

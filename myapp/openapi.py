@@ -19,10 +19,8 @@ from myapp.patch import JSON_PATCH, MERGE_PATCH, MOST_OPERATIONS
 Document = dict[str, Any]
 
 VERSION = "0.1.0"
-INTRODUCTION = (
-    "Sign in under Authorize with an API key (`Authorization: Bearer <key>`)."
-    " Every error is a problem (RFC 9457) that names the rule and the remedy."
-)
+KEY = "An API key, `myapp_…`, without `Bearer`."
+INTRODUCTION = "Sign in under Authorize. Every error is a problem (RFC 9457)."
 UUID_EXAMPLE = "01890a5d-ac96-774b-bcce-b302099a8057"
 EXAMPLES = {
     "uuid": UUID_EXAMPLE,
@@ -101,7 +99,7 @@ def document(operations: Sequence[Operation], title: str) -> Document:
         url = _path(operation.url)
         paths.setdefault(url, {})[operation.method.lower()] = _operation(operation)
     schemas = {**_schemas(operations), "Problem": PROBLEM}
-    bearer = {"type": "http", "scheme": "bearer", "description": "An API key."}
+    bearer = {"type": "http", "scheme": "bearer", "description": KEY}
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": VERSION, "description": INTRODUCTION},
@@ -220,6 +218,7 @@ def _path_parameters(operation: Operation) -> list[Document]:
 def _parameters(operation: Operation) -> list[Document]:
     found = [
         {"name": name, "in": "query", "schema": schema}
+        | {"description": schema.get("description", "A filter.")}
         for name, schema in operation.parameters.items()
     ]
     if errors.PreconditionFailed in operation.problems:

@@ -132,7 +132,7 @@ def _read_limit(text: str | None) -> int:
             "limit", "type", f"must be an integer from 1 to {MOST_ITEMS}"
         )
     if not 1 <= int(text) <= MOST_ITEMS:
-        raise bad_parameter("limit", "maximum", f"must be from 1 to {MOST_ITEMS}")
+        raise bad_parameter("limit", "range", f"must be from 1 to {MOST_ITEMS}")
     return int(text)
 
 

@@ -82,23 +82,25 @@ def _json_patch(parsed: Any) -> Callable[[Document], Any]:
             f"A JSON Patch is an array of at most {MOST_OPERATIONS} operations"
             " (RFC 6902)."
         )
-    try:
-        steps = [_step(operation) for operation in parsed]
-    except (jsonpatch.InvalidJsonPatch, JsonPointerException, TypeError, KeyError):
-        raise BadRequest(
-            "Each operation of a JSON Patch has `op` (add, remove, replace, move, copy"
-            " or test), `path`, and `value` or `from` where it needs them (RFC 6902)."
-        ) from None
+    steps = [_step(index, operation) for index, operation in enumerate(parsed)]
     return lambda document: _apply(steps, document)
 
 
-def _step(operation: Any) -> jsonpatch.JsonPatch:
+def _step(index: int, operation: Any) -> jsonpatch.JsonPatch:
     """Read one operation; the library itself looks at `op` and `path` only."""
-    step = jsonpatch.JsonPatch([operation])
-    if operation["op"] in ("move", "copy"):
-        JsonPointer(operation["from"])
-    elif operation["op"] != "remove" and "value" not in operation:
-        raise KeyError("value")
+    try:
+        step = jsonpatch.JsonPatch([operation])
+        if operation["op"] in ("move", "copy"):
+            JsonPointer(operation["from"])
+        elif operation["op"] != "remove":
+            operation["value"]
+    except (jsonpatch.InvalidJsonPatch, JsonPointerException, TypeError, KeyError):
+        rule = BrokenRule(f"/{index}", "operation", "is no operation of RFC 6902")
+        raise BadRequest(
+            "Each operation of a JSON Patch has `op` (add, remove, replace, move, copy"
+            " or test), `path`, and `value` or `from` where it needs them (RFC 6902).",
+            [rule],
+        ) from None
     return step
 
 

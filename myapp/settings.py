@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import click
 from dotenv import load_dotenv
 from flask import Config
 from flask.helpers import get_debug_flag
@@ -28,7 +29,7 @@ ADMITTED: dict[type, tuple[type, ...]] = {
 FROM_ENVIRONMENT = ("DATABASE_URL", "MIGRATION_DATABASE_URL", "REDIS_URL")
 
 
-class SettingsError(RuntimeError):
+class SettingsError(click.ClickException, RuntimeError):
     """The settings are unfit; the message names each and its remedy."""
 
 
@@ -53,11 +54,9 @@ def load(config: Config, instance: Path, test_config: Settings | None) -> None:
     if chosen == "production":
         unfit += _unfit_for_production(config)
     if unfit:
-        raise SettingsError(
-            f"These settings are unfit for {chosen}:\n  "
-            + "\n  ".join(unfit)
-            + "\nOn your own machine: MYAPP_CONFIG=development, or ./run"
-        )
+        listed = "\n  ".join([f"These settings are unfit for {chosen}:", *unfit])
+        hint = "\nOn your own machine: ./run, or flask --debug"
+        raise SettingsError(listed + hint * (chosen == "production"))
     if not config["REDIS_URL"]:
         config["REDIS_URL"] = f"unix://{quote(str(instance))}/redis/redis.sock"
     _derive(config, instance)

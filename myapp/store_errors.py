@@ -27,6 +27,8 @@ def problem_of(error: Exception) -> Problem | None:
     """Return what a store's exception means to the caller, if it means anything."""
     if isinstance(error, IntegrityError):
         return _conflict(error)
+    if "no such " in str(getattr(error, "orig", "")):
+        return None  # SQLite without a migration: that is no outage
     if isinstance(error, GONE) or _is_read_only(error):
         return Unavailable()
     return None

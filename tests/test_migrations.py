@@ -1,6 +1,5 @@
 """The migrations: they lead to the tables that the models declare, there and back."""
 
-import ast
 import os
 import shutil
 import subprocess
@@ -266,7 +265,7 @@ class Parcel(TenantOwned, sql.Model):
 
 
 def write_migration(settings: Settings, directory: Path, app: str) -> Path:
-    """Run `flask db migrate`; return the new file."""
+    """Run `flask db migrate`; return where it would write."""
     environment = os.environ | {**settings, "REDIS_URL": NOWHERE}
     environment["MYAPP_CONFIG"] = "development"
     command = [sys.executable, "-m", "flask", "--app", app, "db", "migrate"]
@@ -300,14 +299,8 @@ def test_migrate_writes_a_new_table_with_our_types_and_its_protection(
     assert described(migrated) == before
 
 
-def test_migrate_with_nothing_changed_writes_an_empty_one(migrated, directory):
-    written = write_migration(migrated, directory, "myapp").read_text()
-    functions = [
-        node for node in ast.parse(written).body if isinstance(node, ast.FunctionDef)
-    ]
-    assert [function.name for function in functions] == ["upgrade", "downgrade"]
-    for function in functions:
-        assert [type(node) for node in function.body] == [ast.Pass]
+def test_migrate_with_nothing_changed_writes_none(migrated, directory):
+    assert not write_migration(migrated, directory, "myapp").exists()
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)

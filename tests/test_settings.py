@@ -176,7 +176,7 @@ def test_production_names_every_unfit_setting_and_what_to_do(instance, environ):
         "  REDIS_URL is not set: give the URL of the production store\n"
         "  DEVELOPMENT_SECRET is set, a secret of a developer's machine:"
         " remove it from instance/config.py and the environment\n"
-        "On your own machine: MYAPP_CONFIG=development, or ./run"
+        "On your own machine: ./run, or flask --debug"
     )
 
 
