@@ -32,7 +32,8 @@ RELOADED = "chain reloading complete"
 CHATTER = re.compile(
     r"(\w+ .* - )?(chain |Gracefully killing worker|SIGINT/SIGTERM received)"
     r"|worker \d+ (killed successfully|buried)|Respawned uWSGI worker|goodbye to uWSGI"
-    r"|spawned uWSGI|running \"unix_signal|mapped \d+ bytes"
+    r"|spawned uWSGI|running \"unix_signal|mapped \d+ bytes|\*\*\* no app loaded"
+    r"|--- no python application found"
 )
 
 
@@ -151,7 +152,8 @@ class Server:
             if not self.reloading.is_set() and (now := snapshot()) != seen:
                 self._reload(now, seen)
                 seen = now
-        sys.exit(f"uWSGI ended with status {self.process.returncode}: see above")
+        status = self.process.returncode
+        sys.exit(status and f"uWSGI ended with status {status}: see above")
 
     def _reload(self, now: dict[Path, int], seen: dict[Path, int]) -> None:
         path, _ = (now.items() ^ seen.items()).pop()
@@ -188,6 +190,8 @@ class Server:
                 self.reloading.clear()
             elif line.startswith(READY):
                 print("reloaded", flush=True)
+            elif line.startswith(BROKEN):
+                print("not reloaded: mend the file and save it", flush=True)
             elif not CHATTER.match(line):
                 print(line, end="", flush=True)
 

@@ -9,7 +9,14 @@ import pytest
 from werkzeug.exceptions import NotFound as WerkzeugNotFound
 
 from myapp import errors
-from myapp.errors import BadRequest, BrokenRule, InternalError, InvalidBody, Problem
+from myapp.errors import (
+    BadRequest,
+    BrokenRule,
+    InternalError,
+    InvalidBody,
+    Problem,
+    Unavailable,
+)
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "errors.md"
 PROBLEMS = [pytest.param(problem, id=problem.__name__) for problem in errors.problems()]
@@ -98,6 +105,14 @@ def test_respond_to_an_unforeseen_exception_says_nothing_of_it_and_logs_all(capl
 
 def test_respond_to_an_exception_of_a_library_asks_its_translator():
     assert answered(WerkzeugNotFound())["title"] == "Not found"
+
+
+def test_respond_that_a_store_is_away_logs_the_cause(caplog):
+    gone = Unavailable()
+    gone.__cause__ = ConnectionError("refused")
+    errors.respond(gone, "a-request")
+    [record] = caplog.records
+    assert record.exc_info and str(record.exc_info[1]) == "refused"
 
 
 def broken(count, at="/name"):

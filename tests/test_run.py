@@ -92,7 +92,7 @@ class Run:
 
     def greet(self) -> None:
         """Wait for the banner, and take it apart."""
-        self.docs, self.curl = self.until(r"Docs: +(.*)\n +Try: +(.*)\n").groups()
+        self.docs, self.curl = self.until(r"Docs: +(\S+).*\n +Try: +(.*)\n").groups()
         self.key = self.curl.partition("Bearer ")[2].partition("'")[0]
         self.started = [self.process.pid, self.uwsgi, self.redis]
 

@@ -1,6 +1,8 @@
 """Where settings come from, which of them production refuses, and that all are told."""
 
 import os
+import subprocess
+import sys
 import re
 from pathlib import Path
 from unittest.mock import patch
@@ -209,6 +211,16 @@ def test_production_refuses_a_development_secret_left_in_the_instance_folder(
 def test_create_app_refuses_what_load_refuses(environ):
     with pytest.raises(SettingsError, match="DATABASE_URL is not set"):
         create_app({})
+
+
+def test_command_with_unfit_settings_says_what_to_do_without_a_traceback():
+    command = [sys.executable, "-m", "flask", "--app", "myapp", "openapi"]
+    kept = {"MYAPP_CONFIG": "production"}
+    done = subprocess.run(
+        command, cwd=README.parent, env=kept, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: These settings are unfit for production:")
 
 
 # the stores
