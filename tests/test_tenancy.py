@@ -248,7 +248,8 @@ def without_conditions(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
             model = SimpleNamespace(__table__=repository.table)
             tenant = repository._tenant.name
             bare = SqlRepository(model, repository.contract, tenant=tenant)
-            monkeypatch.setattr(repository, "__dict__", vars(bare))
+            for name, value in vars(bare).items():
+                monkeypatch.setattr(repository, name, value)
 
 
 @pytest.fixture
