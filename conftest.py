@@ -9,7 +9,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -199,9 +198,3 @@ def pass_time(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     monkeypatch.setattr(access, "monotonic", lambda: start + passed.total_seconds())
     monkeypatch.setattr(tables, "now", lambda: datetime.now(UTC) + passed)
     return advance
-
-
-@pytest.fixture(scope="session")
-def instance(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for what a test writes."""
-    return tmp_path_factory.mktemp("instance")

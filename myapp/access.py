@@ -18,6 +18,7 @@ from myapp.repository import Condition
 TOKEN_SECONDS = 0.9
 MOST_TOKENS = 10_000
 EVERY_SCOPE = "*"
+SAFE = ("GET", "HEAD")
 
 
 class Role(IntEnum):
@@ -68,6 +69,12 @@ VIEWER = at_least(Role.VIEWER)
 MEMBER = at_least(Role.MEMBER)
 ADMIN = at_least(Role.ADMIN)
 OWNER = at_least(Role.OWNER)
+
+
+def scope_of(feature: str, method: str) -> str:
+    """Return the scope that a method of a feature asks for: to read, or to write."""
+    return f"{feature}:{'read' if method in SAFE else 'write'}"
+
 
 Authenticator = Callable[[str], Principal | None]
 authenticators: list[Authenticator] = []

@@ -17,7 +17,7 @@ from uuid import UUID
 import msgspec
 from jsonschema_rs import Draft202012Validator, RegexOptions, ValidationError
 
-from myapp.contract_rules import Schema, check_contract, where_declared
+from myapp.contract_rules import Schema, check_contract, types_of, where_declared
 from myapp.errors import BrokenRule, InvalidBody
 from myapp.repository import Page, Record
 
@@ -63,6 +63,7 @@ class Contract:
         check_contract(self)
         self.shown = self._without("writeOnly")
         self.writable = self._without("readOnly")
+        self.assigned = tuple(sorted(set(self.shown) - set(self.writable)))
         self.read_schema = self._schema(name, self.shown, required=self.shown)
         required = [f for f in self.writable if "default" not in self.properties[f]]
         self.write_schema = self._schema(f"{name}Write", self.writable, required)
@@ -87,9 +88,9 @@ class Contract:
 
     def _compile(self) -> None:
         self._hidden = set(self.writable) - set(self.shown)
-        self._validator = _compiled(self.write_schema)
+        self._validator = compiled(self.write_schema)
         required = [f for f in self.write_schema["required"] if f not in self._hidden]
-        self._change_validator = _compiled({**self.write_schema, "required": required})
+        self._change_validator = compiled({**self.write_schema, "required": required})
         self._defaults = {
             field: self.properties[field]["default"]
             for field in self.writable
@@ -189,7 +190,7 @@ class Contract:
         return record.values[self.shown.index(field)]
 
 
-def _compiled(schema: Schema) -> Draft202012Validator:
+def compiled(schema: Schema) -> Draft202012Validator:
     """Return the validator of a schema; formats count, patterns run in linear time."""
     return Draft202012Validator(
         schema, validate_formats=True, pattern_options=RegexOptions()
@@ -198,8 +199,7 @@ def _compiled(schema: Schema) -> Draft202012Validator:
 
 def reader_of(schema: Schema) -> Callable[[Any], Any] | None:
     """Return what turns a valid JSON value into the value the stores keep."""
-    types = schema.get("type", ())
-    if "integer" in ([types] if isinstance(types, str) else types):
+    if "integer" in types_of(schema):
         return int  # 1.0 is an integer in JSON Schema, and an int here
     return READERS.get(schema.get("format", ""))
 

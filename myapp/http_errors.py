@@ -1,5 +1,7 @@
 """One error shape for whatever Flask, Werkzeug and Flask-RESTX raise."""
 
+from functools import cache
+
 from flask import Flask, Response, request
 from flask_restx.mask import MaskError
 from werkzeug.exceptions import HTTPException, NotFound
@@ -32,7 +34,7 @@ def _problem_of(error: Exception) -> Problem | None:
         return errors.BadRequest("The field mask cannot be read.")
     if not isinstance(error, HTTPException):
         return None
-    kinds = {kind.status: kind for kind in reversed(errors.problems())}
+    kinds = _kinds()
     status = error.code or 500
     problem = kinds.get(status, Problem)(_detail_of(error))
     problem.errors = _rules_of(error)
@@ -44,6 +46,12 @@ def _problem_of(error: Exception) -> Problem | None:
     given = {name: found[name] for name in kept if name in found}
     problem.headers = {**problem.headers, **given}
     return problem
+
+
+@cache
+def _kinds() -> dict[int, type[Problem]]:
+    """Return the most general problem of each status."""
+    return {kind.status: kind for kind in reversed(errors.problems())}
 
 
 def _detail_of(error: HTTPException) -> str | None:

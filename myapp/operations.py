@@ -17,7 +17,7 @@ from werkzeug.http import parse_accept_header
 
 from myapp import contract as contracts
 from myapp import errors, pagination
-from myapp.access import PUBLIC, Principal, Rule, admit, authenticate
+from myapp.access import PUBLIC, Principal, Rule, admit, authenticate, scope_of
 from myapp.contract import Contract
 from myapp.errors import NotAcceptable, Problem, Reply
 from myapp.patch import JSON_PATCH, MERGE_PATCH
@@ -239,7 +239,7 @@ def complete(
         method=method,
         url=url,
         feature=feature,
-        scope=f"{feature}:{'read' if method == 'GET' else 'write'}",
+        scope=scope_of(feature, method),
         rule=mark.rule,
         accepts=accepts,
         answers=answers,

@@ -15,7 +15,7 @@ import msgspec
 from jsonschema_rs import Draft202012Validator
 
 from myapp import strict_json
-from myapp.contract import Contract, reader_of
+from myapp.contract import Contract, compiled, reader_of
 from myapp.contract_rules import Schema, types_of
 from myapp.errors import BadRequest, BrokenRule
 
@@ -168,7 +168,7 @@ def _stored(contract: Contract, field: str, value: Any) -> Any:
 @cache
 def _validator(contract: Contract, field: str) -> Draft202012Validator:
     schema = _filter_schema(contract.properties[field])
-    return Draft202012Validator(schema, validate_formats=True)
+    return compiled(schema)
 
 
 def _fingerprint(tenant: UUID, *selection: Any) -> str:

@@ -35,8 +35,8 @@ class Patch:
         if not isinstance(patched, dict):
             rule = BrokenRule("", "type", "must stay an object")
             raise InvalidBody("The patch replaces the whole document.", [rule])
-        assigned = set(self._contract.shown) - set(self._contract.writable)
-        _refuse_changes(sorted(assigned), document, patched)
+        assigned = self._contract.assigned
+        _refuse_changes(assigned, document, patched)
         written = {f: patched[f] for f in patched if f not in assigned}
         return self._contract.validate_change(written)
 

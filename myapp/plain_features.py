@@ -15,7 +15,7 @@ from flask_restx.api import SwaggerView
 from werkzeug.routing import Rule
 
 from myapp import db, docs, strict_json
-from myapp.access import MEMBER, VIEWER, admit, authenticate
+from myapp.access import MEMBER, SAFE, VIEWER, admit, authenticate, scope_of
 from myapp.api import Resource
 
 View = Callable[..., Any]
@@ -87,10 +87,9 @@ def _private(view: View) -> View:
 
     @wraps(view)
     def guarded(**path: Any) -> Any:
-        reads = request.method in ("GET", "HEAD")
         principal = authenticate(request.headers.get("Authorization"))
-        scope = f"{request.blueprint}:{'read' if reads else 'write'}"
-        admit(principal, VIEWER if reads else MEMBER, scope)
+        rule = VIEWER if request.method in SAFE else MEMBER
+        admit(principal, rule, scope_of(str(request.blueprint), request.method))
         g.principal = principal
         with db.acting_for(principal and principal.account_id):
             return view(**path)

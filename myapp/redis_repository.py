@@ -20,7 +20,14 @@ from myapp.contract import Contract
 from myapp.contract_rules import error_in
 from myapp.errors import Forbidden, NotFound, PreconditionFailed
 from myapp.pagination import Slice
-from myapp.repository import Condition, Page, Record, Repository, Values
+from myapp.repository import (
+    Condition,
+    Page,
+    Record,
+    Repository,
+    Values,
+    is_choice,
+)
 
 SWEEP = """
 local function sweep(most)
@@ -251,16 +258,13 @@ def _refuse_parent(parent: Values) -> None:
 def _check(if_match: int | None, where: Condition | None) -> tuple[int | str, bytes]:
     """Return what CHECK reads: the expected version and the condition."""
     allowed = {
-        field: [_encode(value).decode() for value in _alternatives(wanted)]
+        field: [
+            _encode(value).decode()
+            for value in (wanted if is_choice(wanted) else [wanted])
+        ]
         for field, wanted in (where or {}).items()
     }
     return "" if if_match is None else if_match, _encode(allowed)
-
-
-def _alternatives(wanted: Any) -> Collection[Any]:
-    if isinstance(wanted, Collection) and not isinstance(wanted, str):
-        return wanted
-    return [wanted]
 
 
 def _refuse(answer: Any) -> None:

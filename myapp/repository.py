@@ -6,7 +6,7 @@ Imports `errors`; `contract` and `pagination` import this file.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
@@ -23,6 +23,11 @@ Condition = Mapping[str, Any]
 """Field → the value it must have, or a collection of the values it may have."""
 
 ATTEMPTS = 3
+
+
+def is_choice(wanted: Any) -> bool:
+    """Tell whether a condition names several values, any of which will do."""
+    return isinstance(wanted, Collection) and not isinstance(wanted, str)
 
 
 class Record(NamedTuple):

@@ -32,7 +32,14 @@ from myapp import db, tables
 from myapp.contract import Contract
 from myapp.errors import Forbidden, NotFound, PreconditionFailed, Problem
 from myapp.pagination import Slice
-from myapp.repository import Condition, Page, Record, Repository, Values
+from myapp.repository import (
+    Condition,
+    Page,
+    Record,
+    Repository,
+    Values,
+    is_choice,
+)
 from myapp.table_rules import check_table
 
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
@@ -224,11 +231,7 @@ class SqlRepository(Repository):
         """Return what a rule asks of the row."""
         columns = self.table.c
         conditions = (
-            (
-                columns[field].in_(value)
-                if isinstance(value, Collection) and not isinstance(value, str)
-                else columns[field] == value
-            )
+            (columns[field].in_(value) if is_choice(value) else columns[field] == value)
             for field, value in where.items()
         )
         return and_(true(), *conditions)

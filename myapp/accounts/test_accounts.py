@@ -8,6 +8,7 @@ import pytest
 from redis import Redis
 
 from tests.actors import Actor
+from tests.answers import broken
 from tests.tables import rows_of
 
 URL = "/v1/accounts"
@@ -24,11 +25,6 @@ def account(**own):
 def address(actor):
     """Return the URL of an actor's account."""
     return f"{URL}/{actor.account_id}"
-
-
-def broken(response):
-    """Return where a problem says that which rules are broken."""
-    return {(error["at"], error["rule"]) for error in response.json["errors"]}
 
 
 @pytest.fixture

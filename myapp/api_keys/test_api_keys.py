@@ -10,6 +10,7 @@ import pytest
 from myapp.api_keys import models
 from myapp.errors import Unavailable
 from tests.actors import Actor
+from tests.answers import broken
 from tests.tables import rows_of, statements
 
 URL = "/v1/api_keys"
@@ -38,11 +39,6 @@ def holder(actor, made):
 def without_key(document):
     """Return the document of a new key as it is shown later."""
     return {field: document[field] for field in document if field != "key"}
-
-
-def broken(response):
-    """Return where a problem says that which rules are broken."""
-    return {(error["at"], error["rule"]) for error in response.json["errors"]}
 
 
 # --- list

@@ -6,6 +6,8 @@ from uuid import uuid4
 import pytest
 from redis import Redis
 
+from tests.answers import broken
+
 URL = "/v1/checkout_sessions"
 TICKETS = {
     "amount": 4200,
@@ -47,11 +49,6 @@ def key(actor, document):
 def open_sessions(actor, *amounts):
     """Open sessions of these amounts; return their documents."""
     return [actor.post(URL, json=TICKETS | {"amount": n}).json for n in amounts]
-
-
-def broken(response):
-    """Return where a problem says that which rules are broken."""
-    return {(error["at"], error["rule"]) for error in response.json["errors"]}
 
 
 # list

@@ -6,6 +6,8 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
+from tests.answers import broken
+
 URL = "/v1/customers"
 ADA = {"name": "Ada Lovelace", "email": "ada@example.com"}
 BOB = {"name": "Bob Bemer", "email": "bob@example.com"}
@@ -29,11 +31,6 @@ def pages(actor, **query):
     while (cursor := found[-1]["next"]) and len(found) < 10:
         found.append(actor.get(URL, query_string=query | {"cursor": cursor}).json)
     return [page["items"] for page in found]
-
-
-def broken(response):
-    """Return where a problem says that which rules are broken."""
-    return {(error["at"], error["rule"]) for error in response.json["errors"]}
 
 
 # list
