@@ -19,7 +19,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from devtools.redis_server import RedisServer
-from myapp import FEATURES, access, create_app, db, tables
+from myapp import FEATURES, create_app, db, recent, tables
 from tests import declared
 from tests.actors import Actor, sign_up
 from tests.databases import Databases, SqliteDatabases, postgres_databases
@@ -195,6 +195,6 @@ def pass_time(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         nonlocal passed
         passed += timedelta(**time)
 
-    monkeypatch.setattr(access, "monotonic", lambda: start + passed.total_seconds())
+    monkeypatch.setattr(recent, "monotonic", lambda: start + passed.total_seconds())
     monkeypatch.setattr(tables, "now", lambda: datetime.now(UTC) + passed)
     return advance

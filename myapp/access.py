@@ -7,16 +7,13 @@ ends on every worker within one.
 
 from collections.abc import Callable
 from enum import IntEnum
-from time import monotonic
 from typing import NamedTuple
 from uuid import UUID
 
-from myapp import db
 from myapp.errors import Forbidden, Unauthorized
+from myapp.recent import recently
 from myapp.repository import Condition
 
-TOKEN_SECONDS = 0.9
-MOST_TOKENS = 10_000
 EVERY_SCOPE = "*"
 SAFE = ("GET", "HEAD")
 
@@ -38,6 +35,8 @@ class Principal(NamedTuple):
     subject: str
     role: Role
     scopes: frozenset[str]
+    user_id: UUID | None = None
+    session_id: UUID | None = None
 
     def has_scope(self, scope: str) -> bool:
         """Tell whether one of the scopes covers this one."""
@@ -94,20 +93,17 @@ def authenticate(header: str | None) -> Principal | None:
 
 
 def _known(token: str) -> Principal:
-    tokens = db.stores().tokens
-    asked_at = monotonic()
-    seen = tokens.get(token)
-    if seen is not None and asked_at < seen[0]:
-        principal: Principal = seen[1]
-        return principal
-    tokens.pop(token, None)
+    found = recently(("token", token), lambda: _principal_of(token))
+    if found is None:
+        raise Unauthorized("The bearer token is unknown or revoked.", "invalid_token")
+    return found
+
+
+def _principal_of(token: str) -> Principal | None:
     for principal_of in authenticators:
         if found := principal_of(token):
-            if len(tokens) >= MOST_TOKENS:
-                tokens.clear()
-            tokens[token] = (asked_at + TOKEN_SECONDS, found)
             return found
-    raise Unauthorized("The bearer token is unknown or revoked.", "invalid_token")
+    return None
 
 
 def admit(principal: Principal | None, rule: Rule, scope: str) -> None:

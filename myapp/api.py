@@ -57,18 +57,20 @@ class Routes(flask_restx.Api):
 class FeatureApi:
     """A feature's blueprint, and the operations that its resources declare."""
 
-    def __init__(self, name: str, contract: Contract, *, prefix: str = "/v1") -> None:
+    def __init__(
+        self, name: str, contract: Contract, *, home: str | None = None
+    ) -> None:
         self.name = name
         self.contract = contract
-        self.prefix = prefix
+        self.home = f"/v1/{name}" if home is None else home
         self.operations: list[Operation] = []
         self.blueprint = Blueprint(name, name)
         self.blueprint.record_once(
             lambda state: state.app.extensions["operations"].extend(self.operations)
         )
-        restx = Routes(doc=False, prefix=prefix)
+        restx = Routes(doc=False)
         restx.init_app(self.blueprint, add_specs=False)
-        self._namespace = restx.namespace(name, path=f"/{name}")
+        self._namespace = restx.namespace(name, path=self.home)
 
     def route(self, url: str) -> Callable[[ResourceType], ResourceType]:
         """Register a resource below the feature's prefix, and its operations.
@@ -100,7 +102,8 @@ class FeatureApi:
         return complete(
             mark._replace(handler=handler),
             feature=self.name,
+            home=self.home,
             method=method,
-            url=f"{self.prefix}/{self.name}{url}",
+            url=url,
             contract=self.contract,
         )

@@ -6,11 +6,11 @@ ContextVar says whose request, command or test is running.
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from flask_sqlalchemy import SQLAlchemy
@@ -28,17 +28,25 @@ redis_store: Any = LocalProxy(lambda: stores().redis)
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """What one application works on: stores, settings and known tokens."""
+    """What one application works on: stores, settings, and what it has just read."""
 
     engine: Engine
     redis: Any
     settings: Mapping[str, Any]
-    tokens: dict[str, Any] = field(default_factory=dict)
+    recent: dict[Hashable, Any] = field(default_factory=dict)
+
+
+class Opened(NamedTuple):
+    """The transaction that is open here, and what is to follow its commit."""
+
+    tenant: UUID | None
+    connection: Connection
+    afterwards: list[Callable[[], object]]
 
 
 _stores: ContextVar[Stores] = ContextVar("stores")
 _tenant: ContextVar[UUID | None] = ContextVar("tenant", default=None)
-_open: ContextVar[tuple[UUID, Connection] | None] = ContextVar("open", default=None)
+_open: ContextVar[Opened | None] = ContextVar("open", default=None)
 
 
 def stores() -> Stores:
@@ -73,11 +81,15 @@ def acting_for(tenant: UUID | None) -> Iterator[None]:
 
 
 @contextmanager
-def transaction(tenant: UUID, *, read_only: bool = False) -> Iterator[Connection]:
+def transaction(
+    tenant: UUID | None, *, read_only: bool = False, presented: str = ""
+) -> Iterator[Connection]:
     """Open one transaction for a tenant, or join the one that is open.
 
     Repository calls inside the block join it. On PostgreSQL the tenant is set for
     row-level security; on SQLite a writer queues at BEGIN, not at its first write.
+    Without a tenant only rows of no tenant can be reached, and the one row that
+    holds a `presented` value (see `row_security.protect`).
     """
     if opened := _open.get():
         connection = _joined(opened, tenant)
@@ -88,13 +100,24 @@ def transaction(tenant: UUID, *, read_only: bool = False) -> Iterator[Connection
         return
     with _translated(), stores().engine.connect() as connection:
         connection = connection.execution_options(read_only=read_only)
+        opened = Opened(tenant, connection, [])
         with connection.begin():
-            set_tenant(connection, tenant)
-            token = _open.set((tenant, connection))
+            set_tenant(connection, tenant, presented)
+            token = _open.set(opened)
             try:
                 yield connection
             finally:
                 _open.reset(token)
+    for call in opened.afterwards:
+        call()
+
+
+def after_commit(call: Callable[[], object]) -> None:
+    """Make a call once the open transaction has committed; now where none is open."""
+    if opened := _open.get():
+        opened.afterwards.append(call)
+    else:
+        call()
 
 
 @contextmanager
@@ -109,20 +132,26 @@ def _translated() -> Iterator[None]:
         raise problem from error
 
 
-def _joined(opened: tuple[UUID, Connection], tenant: UUID) -> Connection:
-    owner, connection = opened
-    if owner != tenant:
+def _joined(opened: Opened, tenant: UUID | None) -> Connection:
+    if opened.tenant != tenant:
         raise RuntimeError("a transaction serves one tenant: end it before the next")
-    return connection
+    return opened.connection
 
 
-def set_tenant(connection: Connection, tenant: UUID) -> None:
-    """Tell PostgreSQL whose rows this transaction may see."""
-    if connection.dialect.name == "postgresql":
+def set_tenant(
+    connection: Connection, tenant: UUID | None, presented: str = ""
+) -> None:
+    """Tell PostgreSQL whose rows this transaction may see, or which one."""
+    if connection.dialect.name != "postgresql":
+        return
+    if tenant is not None:
         connection.execute(_SET_TENANT, {"tenant": str(tenant)})
+    elif presented:
+        connection.execute(_SET_PRESENTED, {"presented": presented})
 
 
 _SET_TENANT = text("SELECT set_config('app.account_id', :tenant, true)")
+_SET_PRESENTED = text("SELECT set_config('app.presented', :presented, true)")
 
 
 @event.listens_for(Session, "after_begin")

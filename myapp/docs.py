@@ -57,8 +57,7 @@ def blueprint(operations: Sequence[Operation]) -> Blueprint:
     _add(pages, "", "myapp", operations)
     for feature in dict.fromkeys(operation.feature for operation in operations):
         own = [op for op in operations if op.feature == feature]
-        prefix, _, _ = own[0].url.partition(f"/{feature}")
-        _add(pages, f"{prefix}/{feature}", feature, own)
+        _add(pages, own[0].home, feature, own)
     return pages
 
 

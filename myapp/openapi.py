@@ -11,9 +11,10 @@ from typing import Any
 
 from myapp import errors
 from myapp.access import Rule
-from myapp.contract import MEDIA_TYPE, Contract
+from myapp.contract import Contract
 from myapp.contract_rules import Schema, types_of
-from myapp.operations import ACTION, CREATE, LIST, RETRIEVE, UPDATE, Operation
+from myapp.kinds import ACTION, CREATE, LIST, RETRIEVE, UPDATE
+from myapp.operations import Operation
 from myapp.patch import JSON_PATCH, MERGE_PATCH, MOST_OPERATIONS
 
 Document = dict[str, Any]
@@ -30,36 +31,6 @@ EXAMPLES = {
     "uri": "https://example.com/thanks",
 }
 
-PROBLEM: Schema = {
-    "title": "Problem",
-    "description": "What went wrong, and what to do about it (RFC 9457).",
-    "type": "object",
-    "properties": {
-        "type": {"type": "string", "format": "uri-reference"},
-        "title": {"type": "string"},
-        "status": {"type": "integer", "minimum": 400, "maximum": 599},
-        "detail": {"type": "string"},
-        "request_id": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "at": {
-                        "type": "string",
-                        "description": "A JSON Pointer, `?parameter` or `Header:`.",
-                    },
-                    "rule": {"type": "string"},
-                    "detail": {"type": "string"},
-                },
-                "required": ["at", "rule", "detail"],
-                "additionalProperties": False,
-            },
-        },
-    },
-    "required": ["type", "title", "status", "detail", "request_id"],
-    "additionalProperties": False,
-}
 ENTITY_TAG: Schema = {
     "type": "string",
     "format": "entity-tag",
@@ -98,7 +69,7 @@ def document(operations: Sequence[Operation], title: str) -> Document:
     for operation in operations:
         url = _path(operation.url)
         paths.setdefault(url, {})[operation.method.lower()] = _operation(operation)
-    schemas = {**_schemas(operations), "Problem": PROBLEM}
+    schemas = _schemas(operations)
     bearer = {"type": "http", "scheme": "bearer", "description": KEY}
     return {
         "openapi": "3.1.0",
@@ -126,6 +97,8 @@ def _schemas(operations: Iterable[Operation]) -> Document:
                     f"{contract.declared_in}: another contract is named"
                     f" {contract.name}: rename one of the two"
                 )
+        problem = operation.speaks.problem_schema
+        schemas[problem["title"]] = problem
         if accepted := operation.accepts:
             schemas[f"{accepted.name}Write"] = accepted.write_schema
             if operation.kind is UPDATE:
@@ -190,7 +163,7 @@ def _operation(operation: Operation) -> Document:
 
 def operation_id(operation: Operation) -> str:
     """Return a unique, readable name: `customers_replace`, `teams_members_list`."""
-    _, _, below = operation.url.partition(f"/{operation.feature}")
+    below = operation.url.removeprefix(operation.home)
     names = [part for part in below.split("/") if part and not part.startswith("<")]
     if operation.kind is not ACTION:
         names.append(operation.kind.name)
@@ -236,7 +209,7 @@ def _parameters(operation: Operation) -> list[Document]:
 def _request_body(operation: Operation, contract: Contract) -> Document:
     write = _reference(f"{contract.name}Write")
     content: Document = {}
-    for media_type in operation.kind.reads or (MEDIA_TYPE,):
+    for media_type in operation.reads:
         content[media_type] = {"schema": write, "example": example(contract)}
     if operation.kind is UPDATE:
         field, value = next(iter(example(contract).items()))
@@ -279,7 +252,8 @@ def responses(operation: Operation) -> Document:
     for problem in operation.problems:
         by_status.setdefault(problem.status, []).append(problem.__doc__ or "")
     for status, texts in by_status.items():
-        content = {errors.MEDIA_TYPE: {"schema": _reference("Problem")}}
+        schema = _reference(operation.speaks.problem_schema["title"])
+        content = {operation.speaks.problems: {"schema": schema}}
         found[str(status)] = {"description": " ".join(texts), "content": content}
     return found
 
@@ -290,7 +264,7 @@ def _success(operation: Operation) -> Document:
         return described
     page = operation.kind is LIST
     name = operation.answers.name + ("Page" if page else "")
-    described["content"] = {MEDIA_TYPE: {"schema": _reference(name)}}
+    described["content"] = {operation.speaks.answers: {"schema": _reference(name)}}
     headers = ["Link", "X-Total-Count"] if page else ["ETag"]
     if operation.kind is CREATE:
         headers.append("Location")

@@ -19,14 +19,29 @@ from myapp import contract as contracts
 from myapp import errors, pagination
 from myapp.access import PUBLIC, Principal, Rule, admit, authenticate, scope_of
 from myapp.contract import Contract
+from myapp.contract_rules import Schema
 from myapp.errors import NotAcceptable, Problem, Reply
-from myapp.patch import JSON_PATCH, MERGE_PATCH
+from myapp.kinds import (
+    ACTION,
+    BODY,
+    CREATE,
+    DELETE,
+    EVERYWHERE,
+    GUARDED,
+    LIST,
+    REPLACE,
+    REST,
+    RETRIEVE,
+    UPDATE,
+    Kind,
+    Problems,
+    Protocol,
+)
 from myapp.repository import Page, Record
-from myapp.request import Environ, Request, read_query, refuse_if_none_match
+from myapp.request import Environ, Request, refuse_if_none_match
 
 Result = Record | Page | Reply | None
 Handler = Callable[..., Result]
-Problems = tuple[type[Problem], ...]
 
 HEADERS = {
     "Content-Type": contracts.MEDIA_TYPE,
@@ -35,41 +50,6 @@ HEADERS = {
 }
 UTF_8 = re.compile(r';\s*charset="?utf-8"?', re.IGNORECASE)
 """Some clients name the one encoding that JSON has."""
-EVERYWHERE = (
-    errors.BadRequest,
-    errors.NotAcceptable,
-    errors.InternalError,
-    errors.Unavailable,
-)
-GUARDED = (errors.Unauthorized, errors.Forbidden)
-BODY = (errors.LengthRequired, errors.PayloadTooLarge, errors.UnsupportedMediaType)
-ITEM_WRITE = (errors.NotFound, errors.Conflict, errors.PreconditionFailed)
-
-
-class Kind(NamedTuple):
-    """What the operations of one kind have in common."""
-
-    name: str
-    method: str
-    status: int
-    problems: Problems = ()
-    reads: tuple[str, ...] = ()
-
-
-JSON = (contracts.MEDIA_TYPE,)
-LIST = Kind("list", "GET", 200)
-CREATE = Kind("create", "POST", 201, (*BODY, errors.Conflict), JSON)
-RETRIEVE = Kind("retrieve", "GET", 200, (errors.NotFound,))
-REPLACE = Kind("replace", "PUT", 200, (*BODY, *ITEM_WRITE), JSON)
-UPDATE = Kind(
-    "update",
-    "PATCH",
-    200,
-    (*BODY, *ITEM_WRITE, errors.Unprocessable),
-    (MERGE_PATCH, JSON_PATCH),
-)
-DELETE = Kind("delete", "DELETE", 204, ITEM_WRITE)
-ACTION = Kind("action", "any", 200)
 
 
 class Mark(NamedTuple):
@@ -82,6 +62,8 @@ class Mark(NamedTuple):
     answers: Contract | None
     problems: Problems
     requires_match: bool
+    parameters: Mapping[str, Schema]
+    speaks: Protocol
 
 
 def _marks(kind: Kind) -> Callable[..., Callable[[Handler], Mark]]:
@@ -92,9 +74,19 @@ def _marks(kind: Kind) -> Callable[..., Callable[[Handler], Mark]]:
         answers: Contract | None = None,
         problems: Problems = (),
         requires_match: bool = False,
+        parameters: Mapping[str, Schema] = {},
+        speaks: Protocol = REST,
     ) -> Callable[[Handler], Mark]:
         return lambda handler: Mark(
-            kind, rule, handler, accepts, answers, problems, requires_match
+            kind=kind,
+            rule=rule,
+            handler=handler,
+            accepts=accepts,
+            answers=answers,
+            problems=problems,
+            requires_match=requires_match,
+            parameters=parameters,
+            speaks=speaks,
         )
 
     return declare
@@ -104,7 +96,8 @@ class operation:
     """The decorators of a feature's methods: `@operation.retrieve(VIEWER)`.
 
     The rule is required. `accepts` and `answers` default to the feature's contract;
-    an action has only those that it names. `requires_match` asks for If-Match (428).
+    an action has only those that it names. `requires_match` asks for If-Match (428);
+    `parameters` are those of the query; `speaks` another protocol than REST.
     """
 
     list = staticmethod(_marks(LIST))
@@ -124,13 +117,17 @@ class Operation:
     method: str
     url: str
     feature: str
+    home: str
+    """The URL that the operations of its feature have in common."""
+
     scope: str
     rule: Rule
     accepts: Contract | None
     answers: Contract | None
     problems: Problems
-    parameters: Mapping[str, Any]
+    parameters: Mapping[str, Schema]
     requires_match: bool
+    speaks: Protocol
     summary: str
     handler: Handler
 
@@ -138,6 +135,11 @@ class Operation:
     def status(self) -> int:
         """The status of success."""
         return self.kind.status if self.answers else 204
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The media types of the body."""
+        return self.kind.reads or self.speaks.reads
 
     @property
     def accepted(self) -> Contract:
@@ -173,10 +175,11 @@ class Operation:
             self._check_accept(environ.get("HTTP_ACCEPT"))
             if self.kind in (REPLACE, UPDATE, DELETE):
                 refuse_if_none_match(environ.get("HTTP_IF_NONE_MATCH"))
-            request.query = read_query(environ.get("QUERY_STRING", ""), self.parameters)
+            query = environ.get("QUERY_STRING", "")
+            request.query = self.speaks.read_query(query, self.parameters)
             return self._reply(request, self.handler(request))
         except Exception as error:
-            return errors.respond(error, environ.get("myapp.request_id", ""))
+            return self.speaks.respond(error, environ.get("myapp.request_id", ""))
 
     def _admit(self, request: Request) -> None:
         if self.rule.allows(None):
@@ -184,12 +187,11 @@ class Operation:
         request.signed_in = authenticate(request.environ.get("HTTP_AUTHORIZATION"))
         admit(request.signed_in, self.rule, self.scope)
 
-    @staticmethod
-    def _check_accept(header: str | None) -> None:
-        if not header or header in ("*/*", contracts.MEDIA_TYPE):
-            return
-        if not _admits_json(header):
-            raise NotAcceptable(f"This answers {contracts.MEDIA_TYPE}: accept it.")
+    def _check_accept(self, header: str | None) -> None:
+        media_type = self.speaks.answers
+        if header and header not in ("*/*", media_type):
+            if not _admits(header, media_type):
+                raise NotAcceptable(f"This answers {media_type}: accept it.")
 
     def _reply(self, request: Request, result: Result) -> Reply:
         if isinstance(result, Record):
@@ -221,15 +223,15 @@ class Operation:
 
 
 @lru_cache(256)
-def _admits_json(accept: str) -> bool:
+def _admits(accept: str, media_type: str) -> bool:
     accepted = parse_accept_header(UTF_8.sub("", accept), MIMEAccept)
-    return bool(accepted.quality(contracts.MEDIA_TYPE))
+    return bool(accepted.quality(media_type))
 
 
 def complete(
-    mark: Mark, *, feature: str, method: str, url: str, contract: Contract
+    mark: Mark, *, feature: str, home: str, method: str, url: str, contract: Contract
 ) -> Operation:
-    """Return the operation that a mark declares on one URL of a feature."""
+    """Return the operation that a mark declares at a URL below its feature's home."""
     kind = mark.kind
     own = None if kind is ACTION else contract
     accepts = mark.accepts or (own if kind.reads else None)
@@ -237,15 +239,17 @@ def complete(
     return Operation(
         kind=kind,
         method=method,
-        url=url,
+        url=home + url,
         feature=feature,
+        home=home,
         scope=scope_of(feature, method),
         rule=mark.rule,
         accepts=accepts,
         answers=answers,
         problems=_problems(mark, accepts),
-        parameters=pagination.parameters(contract) if kind is LIST else {},
+        parameters=pagination.parameters(contract) if kind is LIST else mark.parameters,
         requires_match=mark.requires_match,
+        speaks=mark.speaks,
         summary=(mark.handler.__doc__ or "").strip().partition("\n")[0],
         handler=mark.handler,
     )

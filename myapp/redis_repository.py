@@ -195,15 +195,22 @@ class RedisRepository(Repository):
     def _default(self, field: str) -> Any:
         return self.contract.properties[field].get("default")
 
-    def retrieve(self, tenant: UUID, id: UUID, **parent: Any) -> Record:
-        """Return one record; raise NotFound when it has expired."""
+    def retrieve(
+        self, tenant: UUID, id: UUID, where: Condition | None = None, **parent: Any
+    ) -> Record:
+        """Return one record; raise NotFound when it has expired, or Forbidden."""
         _refuse_parent(parent)
+        asked = list(where or ())
         row = db.redis_store.hmget(
-            self._key(tenant, id), "version", *self.contract.shown
+            self._key(tenant, id), "version", *self.contract.shown, *asked
         )
         if row[0] is None:
             raise NotFound()
-        return self._record(row)
+        end = 1 + len(self.contract.shown)
+        found = dict(zip(asked, row[end:], strict=True))
+        if any(found[field] not in values for field, values in _allowed(where).items()):
+            _refuse("forbidden")
+        return self._record(row[:end])
 
     def replace(
         self,
@@ -257,14 +264,18 @@ def _refuse_parent(parent: Values) -> None:
 
 def _check(if_match: int | None, where: Condition | None) -> tuple[int | str, bytes]:
     """Return what CHECK reads: the expected version and the condition."""
-    allowed = {
+    return "" if if_match is None else if_match, _encode(_allowed(where))
+
+
+def _allowed(where: Condition | None) -> dict[str, list[str]]:
+    """Return the condition as the texts that a field may have."""
+    return {
         field: [
             _encode(value).decode()
             for value in (wanted if is_choice(wanted) else [wanted])
         ]
         for field, wanted in (where or {}).items()
     }
-    return "" if if_match is None else if_match, _encode(allowed)
 
 
 def _refuse(answer: Any) -> None:

@@ -20,7 +20,7 @@ Values = Mapping[str, Any]
 Change = Callable[[dict[str, Any]], Values]
 """From the document that clients see to the fields to write."""
 Condition = Mapping[str, Any]
-"""Field → the value it must have, or a collection of the values it may have."""
+"""Field → the value it must have, or those it may have: a collection, or a query."""
 
 ATTEMPTS = 3
 
@@ -62,8 +62,10 @@ class Repository(ABC):
         """Store new values, with what the server assigns; raise Conflict."""
 
     @abstractmethod
-    def retrieve(self, tenant: UUID, id: UUID, **parent: Any) -> Record:
-        """Return one record; raise NotFound."""
+    def retrieve(
+        self, tenant: UUID, id: UUID, where: Condition | None = None, **parent: Any
+    ) -> Record:
+        """Return one record; raise NotFound, Forbidden where it is not `where`."""
 
     @abstractmethod
     def replace(
@@ -104,7 +106,7 @@ class Repository(ABC):
         is tried again, then it is a Conflict.
         """
         for _ in range(1 if if_match is not None else ATTEMPTS):
-            record = self.retrieve(tenant, id)
+            record = self.retrieve(tenant, id, where)
             if if_match not in (None, record.version):
                 raise PreconditionFailed()
             values = change(self.contract.document(record))

@@ -8,14 +8,12 @@ import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
 from uuid import UUID
 
 from werkzeug.http import parse_options_header
 
-from myapp import db, strict_json
+from myapp import db
 from myapp.access import Principal
-from myapp.contract import MEDIA_TYPE
 from myapp.errors import (
     BadRequest,
     BrokenRule,
@@ -27,7 +25,7 @@ from myapp.errors import (
     Unauthorized,
     UnsupportedMediaType,
 )
-from myapp.pagination import Slice, bad_parameter, read_slice
+from myapp.pagination import Slice, read_slice
 from myapp.patch import MERGE_PATCH, Patch, read_patch
 from myapp.repository import Condition
 
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
 
 Environ = dict[str, Any]
 
-MOST_PARAMETERS = 50
 ENTITY_TAG = re.compile(r'(?:W/)?"([!#-~\x80-\xff]*)"')
 OUR_TAG = re.compile(r"([0-9]{1,9})-[0-9a-f]{8}")
 
@@ -94,7 +91,7 @@ class Request:
         return content_type.partition(";")[0].strip().lower()
 
     def _check_media_type(self) -> None:
-        accepted = self.operation.kind.reads or (MEDIA_TYPE,)
+        accepted = self.operation.reads
         _, options = parse_options_header(self.environ.get("CONTENT_TYPE"))
         charset = options.get("charset", "utf-8").lower()
         if self.media_type not in accepted or charset not in ("utf-8", "utf8"):
@@ -109,7 +106,7 @@ class Request:
     @cached_property
     def body(self) -> dict[str, Any]:
         """The values of a body that keeps the contract; raise InvalidBody."""
-        document = strict_json.loads(self.raw)
+        document = self.operation.speaks.read_body(self.raw)
         return self.operation.accepted.validate(document)
 
     @cached_property
@@ -140,34 +137,6 @@ class Request:
         if header is None:
             return False
         return header.strip() == "*" or tag.strip('"') in ENTITY_TAG.findall(header)
-
-
-def read_query(text: str, known: Mapping[str, Any]) -> dict[str, str]:
-    """Return the parameters of a query string; raise BadRequest for a doubtful one."""
-    if not text:
-        return {}
-    try:
-        pairs = parse_qsl(
-            text.encode("latin-1").decode(),  # as WSGI has it (PEP 3333)
-            keep_blank_values=True,
-            errors="strict",
-            max_num_fields=MOST_PARAMETERS,
-        )
-    except ValueError:
-        detail = f"must be UTF-8, with at most {MOST_PARAMETERS} parameters"
-        raise bad_parameter("", "format", detail) from None
-    names = [name for name, _ in pairs]
-    for name, value in pairs:
-        if name not in known:
-            listed = ", ".join(known) or "none"
-            raise bad_parameter(
-                name, "unknown", f"is not known here; there is: {listed}"
-            )
-        if "\0" in value:
-            raise bad_parameter(name, "format", "holds NUL (U+0000)")
-        if names.count(name) > 1:
-            raise bad_parameter(name, "unique", "is given twice: give it once")
-    return dict(pairs)
 
 
 def read_body(environ: Environ, most: int) -> bytes:

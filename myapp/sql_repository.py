@@ -5,7 +5,7 @@ on PostgreSQL row-level security is the second lock.
 """
 
 import operator
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -160,15 +160,21 @@ class SqlRepository(Repository):
         with db.transaction(tenant) as connection:
             return _record(connection.execute(self._insert, row).one())
 
-    def retrieve(self, tenant: UUID, id: UUID, **parent: Any) -> Record:
-        """Return one record; raise NotFound."""
+    def retrieve(
+        self, tenant: UUID, id: UUID, where: Condition | None = None, **parent: Any
+    ) -> Record:
+        """Return one record; raise NotFound, Forbidden where it is not `where`."""
         statement = self._retrieve.filter_by(**parent) if parent else self._retrieve
+        if where:
+            statement = statement.add_columns(self._met(where))
+        values = {"tenant": tenant, "wanted_id": id}
         with db.transaction(tenant, read_only=True) as connection:
-            values = {"tenant": tenant, "wanted_id": id}
             row = connection.execute(statement, values).one_or_none()
         if row is None:
             raise NotFound()
-        return _record(row)
+        if where and not row[-1]:
+            raise _out_of_reach()
+        return _record(row[:-1] if where else row)
 
     def replace(
         self,
@@ -231,10 +237,18 @@ class SqlRepository(Repository):
         """Return what a rule asks of the row."""
         columns = self.table.c
         conditions = (
-            (columns[field].in_(value) if is_choice(value) else columns[field] == value)
+            columns[field].in_(value) if _is_several(value) else columns[field] == value
             for field, value in where.items()
         )
         return and_(true(), *conditions)
+
+
+def _is_several(wanted: Any) -> bool:
+    return is_choice(wanted) or isinstance(wanted, Select)
+
+
+def _out_of_reach() -> Forbidden:
+    return Forbidden("Your role does not reach this one.")
 
 
 def _refusal(found: Row[Any] | None) -> Problem:
@@ -242,11 +256,11 @@ def _refusal(found: Row[Any] | None) -> Problem:
     if found is None:
         return NotFound()
     if not found[0]:
-        return Forbidden("Your role does not reach this one.")
+        return _out_of_reach()
     return PreconditionFailed()
 
 
-def _record(row: Row[Any]) -> Record:
+def _record(row: Sequence[Any]) -> Record:
     return Record(tuple(row[:-1]), row[-1])
 
 

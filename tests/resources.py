@@ -15,7 +15,8 @@ from werkzeug.test import TestResponse
 from myapp import FEATURES, openapi
 from myapp.contract import Contract
 from myapp.errors import InvalidBody, PreconditionFailed
-from myapp.operations import CREATE, LIST, RETRIEVE, UPDATE, Operation
+from myapp.kinds import CREATE, LIST, RETRIEVE, UPDATE
+from myapp.operations import Operation
 from myapp.patch import JSON_PATCH
 from tests.actors import Actor
 
@@ -83,7 +84,7 @@ def call(
     if PreconditionFailed in operation.problems:
         headers["If-Match"] = FIRST_VERSION
     if operation.accepts:
-        media_type = media_type or operation.kind.reads[0]
+        media_type = media_type or operation.reads[0]
         headers["Content-Type"] = media_type
     return actor.open(
         operation.method,

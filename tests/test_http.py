@@ -12,7 +12,7 @@ from werkzeug.test import Client
 
 from myapp import errors
 from myapp.customers.endpoints import CustomerList
-from myapp.operations import LIST, RETRIEVE
+from myapp.kinds import LIST, RETRIEVE
 from myapp.request_log import RequestLog
 from tests.bodies import TARGETS, url_of
 from tests.resources import OPERATIONS, make_everything

@@ -18,7 +18,7 @@ from werkzeug.test import create_environ, run_wsgi_app
 from myapp import strict_json
 from myapp.contract_rules import types_of
 from myapp.errors import BadRequest
-from myapp.operations import LIST, REPLACE, RETRIEVE
+from myapp.kinds import LIST, REPLACE, RETRIEVE
 from myapp.patch import JSON_PATCH
 from tests.actors import sign_up
 from tests.bodies import TARGETS, example, url_of

@@ -18,7 +18,8 @@ from werkzeug.test import TestResponse
 
 from myapp import openapi
 from myapp.contract import Contract
-from myapp.operations import CREATE, LIST, RETRIEVE, UPDATE, Operation
+from myapp.kinds import CREATE, LIST, RETRIEVE, UPDATE
+from myapp.operations import Operation
 from myapp.pagination import parameters, read_slice
 from myapp.redis_repository import RedisRepository
 from myapp.repository import Repository

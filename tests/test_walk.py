@@ -13,7 +13,7 @@ import pytest
 from myapp import create_app, db, errors, openapi
 from myapp.access import EVERY_SCOPE, PUBLIC
 from myapp.api_keys.models import new_key
-from myapp.operations import RETRIEVE, UPDATE
+from myapp.kinds import RETRIEVE, UPDATE
 from myapp.patch import JSON_PATCH
 from tests.actors import Actor, sign_up
 from tests.bodies import TARGETS, example, url_of

@@ -15,7 +15,7 @@ HEALTH = Contract(
 )
 OK = Record(("ok",))
 
-api = FeatureApi("health", HEALTH, prefix="")
+api = FeatureApi("health", HEALTH, home="/health")
 blueprint = api.blueprint
 
 
