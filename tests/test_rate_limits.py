@@ -1,0 +1,442 @@
+"""How often anyone may call: who is counted, what is told, and that counts are exact.
+
+The tests above the servers stop the clock, so that no window ends under them.
+"""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from myapp import openapi, rate_limits
+from tests.actors import Actor, sign_up
+from tests.resources import OPERATIONS, call, named
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+ROOT = Path(__file__).parents[1]
+INI = ROOT / "myapp.ini"
+CUSTOMERS = "/v1/customers"
+ADA = {"name": "Ada", "email": "ada@example.com"}
+MISSING = {
+    parameter: "01890a5d-ac96-774b-bcce-b302099a8057"
+    for operation in OPERATIONS
+    for parameter in re.findall(r":(\w+)>", operation.url)
+}
+LIMITED = [operation for operation in OPERATIONS if operation.rule.limited]
+PROBES = [operation for operation in OPERATIONS if not operation.rule.limited]
+WORKERS = 4
+PATIENCE = 30  # seconds until a test gives up waiting
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands still; `clock.append(seconds)` sets it."""
+    times = [1_000_000.0]
+    monkeypatch.setattr(rate_limits, "monotonic", lambda: times[-1])
+    return times
+
+
+@pytest.fixture
+def limit(start_app, clock):
+    """Let an actor call an application with these limits."""
+
+    def start(actor, *, signed_in=0, anonymous=0):
+        app = start_app(RATE_LIMIT=signed_in, RATE_LIMIT_ANONYMOUS=anonymous)
+        return Actor(app.test_client(), actor.account_id, actor.key)
+
+    return start
+
+
+class Told(NamedTuple):
+    """What the headers of an answer say."""
+
+    policy: str
+    quota: int
+    window: int
+    left: int
+    seconds: int
+
+
+def told(headers: Mapping[str, str]) -> Told:
+    """Return what an answer says of its caller's limit."""
+    policy = re.fullmatch(r'"(\w+)";q=(\d+);w=(\d+)', headers["RateLimit-Policy"])
+    standing = re.fullmatch(r'"(\w+)";r=(\d+);t=(\d+)', headers["RateLimit"])
+    assert policy and standing and policy[1] == standing[1]
+    numbers = (policy[2], policy[3], standing[2], standing[3])
+    return Told(policy[1], *map(int, numbers))
+
+
+def statuses(send, times):
+    return [send().status_code for _ in range(times)]
+
+
+# what a caller is told
+
+
+def test_answer_says_what_is_left_in_the_window(acme, limit):
+    acme = limit(acme, signed_in=3)
+    answers = [acme.get(CUSTOMERS) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    seen = [told(answer.headers) for answer in answers]
+    assert [found.left for found in seen] == [2, 1, 0]
+    assert {found[:3] for found in seen} == {("principal", 3, 60)}
+    assert 1 <= seen[0].seconds <= 60
+
+
+def test_request_beyond_the_quota_answers_429_and_when_to_try_again(acme, limit):
+    acme = limit(acme, signed_in=1)
+    acme.get(CUSTOMERS)
+    refused = acme.get(CUSTOMERS)
+    assert refused.status_code == 429
+    assert refused.json["type"] == "/problems/too-many-requests"
+    found = told(refused.headers)
+    assert found.left == 0
+    assert refused.headers["Retry-After"] == str(found.seconds)
+
+
+def test_refused_request_does_nothing(acme, limit):
+    limited = limit(acme, signed_in=1)
+    assert statuses(lambda: limited.post(CUSTOMERS, json=ADA), 3) == [201, 429, 429]
+    assert len(acme.get(CUSTOMERS).json["items"]) == 1
+
+
+def test_quota_is_whole_again_after_the_seconds_that_were_told(acme, limit, clock):
+    acme = limit(acme, signed_in=2)
+    assert statuses(lambda: acme.get(CUSTOMERS), 3) == [200, 200, 429]
+    seconds = int(acme.get(CUSTOMERS).headers["Retry-After"])
+    clock.append(clock[0] + seconds - 1)
+    assert acme.get(CUSTOMERS).headers["Retry-After"] == "1"
+    clock.append(clock[0] + seconds)
+    answer = acme.get(CUSTOMERS)
+    assert answer.status_code == 200
+    assert told(answer.headers) == ("principal", 2, 60, 1, 60)
+
+
+def test_clock_that_jumps_back_locks_nobody_out_for_longer_than_a_window(
+    acme, limit, clock
+):
+    acme = limit(acme, signed_in=1)
+    assert statuses(lambda: acme.get(CUSTOMERS), 2) == [200, 429]
+    for hour in range(1, 4):
+        clock.append(clock[0] - 3600 * hour)
+        assert statuses(lambda: acme.get(CUSTOMERS), 2) == [200, 429]
+        seconds = int(acme.get(CUSTOMERS).headers["Retry-After"])
+        assert seconds <= 60
+        clock.append(clock[-1] + seconds)
+        assert acme.get(CUSTOMERS).status_code == 200
+
+
+def test_windows_of_different_callers_end_at_different_times(client, limit):
+    callers = [limit(sign_up(client, "acme"), signed_in=9) for _ in range(5)]
+    ends = {told(caller.get(CUSTOMERS).headers).seconds for caller in callers}
+    assert len(ends) > 1
+
+
+@pytest.mark.parametrize(
+    ("status", "url", "headers"),
+    [
+        (304, CUSTOMERS, {"If-None-Match": "*"}),
+        (400, f"{CUSTOMERS}?nope=1", {}),
+        (403, "/v1/api_keys", {}),
+        (404, f"{CUSTOMERS}/{MISSING['customer_id']}", {}),
+        (406, CUSTOMERS, {"Accept": "text/html"}),
+    ],
+)
+def test_every_answer_counts_and_says_so(acme, limit, status, url, headers):
+    url = acme.post(CUSTOMERS, json=ADA).location if status == 304 else url
+    viewer = limit(acme.with_key("viewer", ["*"]), signed_in=9)
+    for left in (8, 7):
+        answer = viewer.get(url, headers)
+        assert (answer.status_code, told(answer.headers).left) == (status, left)
+
+
+@pytest.mark.parametrize("operation", named(LIMITED))
+def test_operation_beyond_the_quota_answers_429(acme, limit, operation):
+    acme = limit(acme, signed_in=1, anonymous=1)
+    call(acme, operation, MISSING)
+    assert call(acme, operation, MISSING).status_code == 429
+    for declared in openapi.responses(operation).values():
+        assert declared["headers"].keys() >= {"RateLimit", "RateLimit-Policy"}
+
+
+# who is counted
+
+
+def test_all_operations_use_one_quota(acme, limit):
+    acme = limit(acme, signed_in=3)
+    urls = (CUSTOMERS, "/v1/api_keys", "/v1/checkout_sessions", CUSTOMERS)
+    assert [acme.get(url).status_code for url in urls] == [200, 200, 200, 429]
+
+
+def test_every_key_and_every_account_has_a_quota_of_its_own(acme, rival, limit):
+    first = limit(acme, signed_in=1)
+    second = acme.with_key("viewer", ["*"])
+    assert statuses(lambda: first.get(CUSTOMERS), 2) == [200, 429]
+    for other in (second, rival):
+        assert Actor(first.client, "", other.key).get(CUSTOMERS).status_code == 200
+
+
+def test_callers_who_are_nobody_share_the_quota_of_their_address(acme, limit):
+    client = limit(acme, anonymous=3).client
+    assert client.get(CUSTOMERS).status_code == 401
+    assert Actor(client, "", "garbage").get(CUSTOMERS).status_code == 401
+    sign_up(client, "new")
+    for refused in (
+        client.get(CUSTOMERS),
+        Actor(client, "", "other garbage").get(CUSTOMERS),
+        client.post("/v1/accounts", json={"name": "New", "slug": "new"}),
+    ):
+        assert refused.status_code == 429
+        assert told(refused.headers).policy == "address"
+
+
+def test_address_that_sends_garbage_takes_nothing_from_who_signs_in_there(acme, limit):
+    acme = limit(acme, signed_in=1, anonymous=1)
+    assert statuses(lambda: acme.client.get(CUSTOMERS), 2) == [401, 429]
+    assert acme.get(CUSTOMERS).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "header", ["X-Forwarded-For", "X-Real-IP", "X-Client-IP", "Forwarded"]
+)
+def test_address_is_not_what_a_header_says(acme, limit, header):
+    client = limit(acme, anonymous=2).client
+    sent = [{header: f"198.51.100.{number}"} for number in range(3)]
+    answers = [client.get(CUSTOMERS, headers=headers) for headers in sent]
+    assert [answer.status_code for answer in answers] == [401, 401, 429]
+
+
+def second_from(client, first, second):
+    """Return the status of the second request, at a quota of one."""
+    client.get(CUSTOMERS, environ_base={"REMOTE_ADDR": first})
+    answer = client.get(CUSTOMERS, environ_base={"REMOTE_ADDR": second})
+    return answer.status_code
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pytest.param("192.0.2.1", "192.0.2.1", id="ipv4"),
+        pytest.param("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", id="ipv6_64"),
+        pytest.param("2001:db8::1", "2001:DB8:0:0::1", id="spelling"),
+        pytest.param("fe80::1%eth0", "fe80::2%eth0", id="zone"),
+        pytest.param("::ffff:192.0.2.1", "192.0.2.1", id="ipv4_in_ipv6"),
+        pytest.param("", "", id="unknown"),
+    ],
+)
+def test_addresses_of_one_network_share_a_quota(acme, limit, first, second):
+    assert second_from(limit(acme, anonymous=1).client, first, second) == 429
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pytest.param("192.0.2.1", "192.0.2.2", id="ipv4"),
+        pytest.param("2001:db8:1:2::1", "2001:db8:1:3::1", id="ipv6_64"),
+        pytest.param("::ffff:192.0.2.1", "::ffff:192.0.2.2", id="ipv4_in_ipv6"),
+    ],
+)
+def test_addresses_of_different_networks_do_not(acme, limit, first, second):
+    assert second_from(limit(acme, anonymous=1).client, first, second) == 401
+
+
+# who is not
+
+
+@pytest.mark.parametrize("operation", named(PROBES))
+def test_health_checks_are_not_counted(acme, limit, operation):
+    client = limit(acme, anonymous=1).client
+    for _ in range(3):
+        answer = client.get(operation.url)
+        assert answer.status_code == 200
+        assert "RateLimit" not in answer.headers
+    assert "429" not in openapi.responses(operation)
+
+
+def test_limit_of_0_is_none(acme, limit):
+    acme = limit(acme)
+    for answer in (acme.get(CUSTOMERS), acme.client.get(CUSTOMERS)):
+        assert answer.status_code in (200, 401)
+        assert "RateLimit" not in answer.headers
+
+
+def test_caller_who_cannot_be_looked_up_is_not_taken_for_nobody(acme, start_app):
+    nowhere = "sqlite:////nowhere/my.sqlite"
+    app = start_app(DATABASE_URL=nowhere, RATE_LIMIT_ANONYMOUS=1)
+    acme = Actor(app.test_client(), acme.account_id, acme.key)
+    assert statuses(lambda: acme.get(CUSTOMERS), 3) == [503, 503, 503]
+
+
+# the workers of uWSGI
+
+
+class Server:
+    """A uWSGI with the application in a folder of its own: what it says, its end."""
+
+    def __init__(self, folder: Path, ini: str, settings: Mapping[str, str]) -> None:
+        for name in ("myapp", "wsgi.py", "default_config.py"):
+            (folder / name).symlink_to(ROOT / name)
+        (folder / "instance").mkdir()
+        (folder / "myapp.ini").write_text(ini)
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = probe.getsockname()[1]
+        uwsgi = Path(sysconfig.get_path("scripts"), "uwsgi")
+        environ = {"PATH": os.environ["PATH"], "PORT": str(self.port), **settings}
+        self.output, self._reader = "", threading.Thread(target=self._read)
+        self.process = subprocess.Popen(
+            [sys.executable, uwsgi, "--ini", "myapp.ini"],
+            cwd=folder,
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def wait_for(self, workers: int) -> None:
+        """Wait until so many workers have loaded the application."""
+        assert self.process.stdout is not None
+        while self.output.count("WSGI app 0 (mountpoint='') ready") < workers:
+            line = self.process.stdout.readline()
+            assert line, f"it has ended:\n{self.output}"
+            self.output += line
+        self._reader.start()  # the log of its requests would fill the pipe
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as lines:
+            self.output += lines.read()
+
+    def get(
+        self, headers: Mapping[str, str], address: str = "127.0.0.1"
+    ) -> tuple[int, dict[str, str]]:
+        """List customers, from an address of this machine: status and headers."""
+        connection = HTTPConnection(
+            "127.0.0.1", self.port, PATIENCE, source_address=(address, 0)
+        )
+        with closing(connection):
+            connection.request("GET", CUSTOMERS, headers=dict(headers))
+            answer = connection.getresponse()
+            answer.read()
+            return answer.status, dict(answer.headers.items())
+
+    def end(self) -> None:
+        """Let it end, and wait for that."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+
+
+@contextmanager
+def serving(
+    folder: Path, settings: Mapping[str, Any], ini: str, workers: int
+) -> Iterator[Server]:
+    """Serve for a block, at 100 requests a minute."""
+    own = {
+        "MYAPP_CONFIG": "development",
+        "MYAPP_DEVELOPMENT_SECRET": "s" * 40,
+        "DATABASE_URL": settings["DATABASE_URL"],
+        "REDIS_URL": settings["REDIS_URL"],
+        "MYAPP_RATE_LIMIT": "100",
+        "MYAPP_RATE_LIMIT_ANONYMOUS": "100",
+        "WEB_CONCURRENCY": str(workers),
+    }
+    server = Server(folder, ini, own)
+    try:
+        server.wait_for(workers)
+        yield server
+    finally:
+        server.end()
+
+
+@pytest.fixture(scope="module")
+def server(settings, tmp_path_factory):
+    """Four workers, as myapp.ini has them."""
+    folder = tmp_path_factory.mktemp("uwsgi")
+    with serving(folder, settings, INI.read_text(), WORKERS) as server:
+        yield server
+
+
+@pytest.fixture
+def caller(server, client):
+    """The headers of a caller with most of the window, and all but 1 request, left."""
+    while True:
+        headers = sign_up(client, "acme").headers
+        status, answered = server.get(headers)
+        assert status == 200
+        if told(answered).seconds > 20:
+            return headers
+
+
+@pytest.fixture
+def address(server):
+    """An address with most of the window, and all but 1 request, left."""
+    for number in count(2):
+        _, answered = server.get({}, address := f"127.0.0.{number}")
+        if told(answered).seconds > 20:
+            return address
+
+
+def flood(server, times, headers, address="127.0.0.1"):
+    """Send requests in parallel; return the statuses, counted."""
+    with ThreadPoolExecutor(16) as pool:
+        answers = [*pool.map(lambda n: server.get(headers(n), address), range(times))]
+    for status, answered in answers:
+        found = told(answered)
+        assert found.quota == 100
+        if status == 429:
+            assert found.left == 0
+            assert int(answered["Retry-After"]) == found.seconds
+    return Counter(status for status, _ in answers)
+
+
+@pytest.mark.slow
+def test_workers_count_together_and_exactly(server, caller):
+    assert flood(server, 60, lambda _: caller) == {200: 60}
+    _, answered = server.get(caller)
+    assert told(answered).left == 100 - 62
+
+
+@pytest.mark.slow
+def test_workers_let_a_caller_pass_no_more_often_than_the_quota(server, caller):
+    found = flood(server, 149, lambda _: caller)
+    assert 100 - WORKERS < 1 + found[200] <= 100
+    assert found[200] + found[429] == 149
+
+
+@pytest.mark.slow
+def test_workers_let_an_address_pass_no_more_often_whatever_it_says_it_is(
+    server, address
+):
+    def spoofed(number):
+        return {"X-Forwarded-For": f"198.51.100.{number}", "Authorization": "Bearer no"}
+
+    found = flood(server, 149, spoofed, address)
+    assert 100 - WORKERS < 1 + found[401] <= 100
+    assert found[401] + found[429] == 149
+
+
+@pytest.mark.slow
+def test_worker_without_the_cache_counts_for_itself_and_says_what_is_missing(
+    tmp_path, settings
+):
+    lines = INI.read_text().splitlines()
+    ini = "\n".join(line for line in lines if not line.startswith("cache2"))
+    with serving(tmp_path, settings, ini, workers=1) as server:
+        seen = [told(server.get({})[1]).left for _ in range(2)]
+    assert seen == [99, 98]
+    assert "uWSGI has no cache named counters" in server.output
