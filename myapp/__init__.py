@@ -14,16 +14,32 @@ from flask_cors import CORS
 from flask_migrate import Migrate
 from flask_redis import FlaskRedis
 
-from myapp import cli, db, docs, http_errors, plain_features, settings
+from myapp import (
+    cli,
+    db,
+    dev_mail,
+    docs,
+    http_errors,
+    plain_features,
+    rate_limits,
+    settings,
+)
 from myapp.request_log import RequestLog
 
 FEATURES = tuple(
     import_module(f"myapp.{name}")
     for name in (
         "accounts",
+        "users",
+        "auth",
+        "sessions",
+        "clients",
         "api_keys",
         "customers",
         "checkout_sessions",
+        "audit_entries",
+        "keys",
+        "well_known",
         "health",
     )
 )
@@ -31,6 +47,8 @@ EXPOSED_HEADERS = (
     "ETag",
     "Location",
     "Link",
+    "RateLimit",
+    "RateLimit-Policy",
     "Retry-After",
     "X-Request-Id",
     "X-Total-Count",
@@ -59,6 +77,8 @@ def create_app(
         app.register_blueprint(feature.blueprint)
     with db.use(stores):
         app.register_blueprint(docs.blueprint(operations))
+    if app.config["MAIL_URL"].startswith("file:"):  # production refuses such a URL
+        app.register_blueprint(dev_mail.blueprint(app.config["MAIL_URL"]))
     http_errors.install(app)
     plain_features.install(app)
     CORS(
@@ -79,7 +99,8 @@ def _connect_stores(app: Flask) -> db.Stores:
     redis = FlaskRedis(app, decode_responses=True, **settings.redis_options(app.config))
     Migrate(app, db.sql, render_as_batch=True, compare_type=True)
     with app.app_context():
-        stores = db.Stores(db.sql.engine, redis, app.config)
+        limits = rate_limits.limits_of(app.config)
+        stores = db.Stores(db.sql.engine, redis, app.config, limits)
     app.extensions["myapp"] = stores
     return stores
 

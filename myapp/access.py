@@ -5,11 +5,12 @@ imported; the answer is kept for less than a second, so that a revoked credentia
 ends on every worker within one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
+from myapp.contract_rules import Schema
 from myapp.errors import Forbidden, Unauthorized
 from myapp.recent import recently
 from myapp.repository import Condition
@@ -26,6 +27,17 @@ class Role(IntEnum):
     MEMBER = 2
     ADMIN = 3
     OWNER = 4
+
+
+ROLES = tuple(role.name.lower() for role in Role if role)
+"""The roles in an account, as contracts and tables name them."""
+
+SCOPE: Schema = {
+    "type": "string",
+    "pattern": r"^(\*|[a-z_]+:(read|write))$",
+    "maxLength": 64,
+}
+"""The contract of a scope: `feature:read`, `feature:write`, or `*` for every one."""
 
 
 class Principal(NamedTuple):
@@ -53,6 +65,8 @@ class Rule(NamedTuple):
     text: str
     allows: Callable[[Principal | None], bool]
     where: Callable[[Principal], Condition] | None = None
+    limited: bool = True
+    """Whether its requests are counted, and too many of them refused."""
 
 
 def at_least(role: Role) -> Rule:
@@ -64,15 +78,39 @@ def at_least(role: Role) -> Rule:
 
 
 PUBLIC = Rule("anyone", lambda principal: True)
+PROBE = PUBLIC._replace(limited=False)
+"""Anyone, and as often as they like: for health checks."""
+
 VIEWER = at_least(Role.VIEWER)
 MEMBER = at_least(Role.MEMBER)
 ADMIN = at_least(Role.ADMIN)
 OWNER = at_least(Role.OWNER)
 
 
+def self_or_admin(field: str) -> Rule:
+    """Return the rule of what belongs to one user, whose id is in a field of it."""
+
+    def where(principal: Principal) -> Condition:
+        return {} if principal.role >= Role.ADMIN else {field: principal.user_id}
+
+    text = "viewer or above for oneself, admin or above for others"
+    return Rule(text, VIEWER.allows, where)
+
+
+scopes: set[str] = set()
+"""Every scope that an operation asks for, filled in as they are declared."""
+
+
 def scope_of(feature: str, method: str) -> str:
     """Return the scope that a method of a feature asks for: to read, or to write."""
     return f"{feature}:{'read' if method in SAFE else 'write'}"
+
+
+def refuse_beyond(principal: Principal, values: Mapping[str, Any]) -> None:
+    """Raise Forbidden for a role, or scopes, that the caller does not have."""
+    beyond = Role[values["role"].upper()] > principal.role
+    if beyond or not all(map(principal.has_scope, values.get("scopes", ()))):
+        raise Forbidden("This reaches beyond your own role and scopes.")
 
 
 Authenticator = Callable[[str], Principal | None]

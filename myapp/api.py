@@ -11,9 +11,11 @@ from typing import Any, ClassVar, TypeVar
 import flask_restx
 from flask import Blueprint, Response, request
 
+from myapp import access
 from myapp.contract import Contract
-from myapp.errors import Reply
-from myapp.operations import Mark, Operation, answer_options, complete
+from myapp.errors import Forbidden, Reply
+from myapp.operations import Mark, Operation, complete
+from myapp.options import answer_options
 
 READING = "GET POST PUT PATCH DELETE"
 """The order in which the pages of documentation show the methods of a URL."""
@@ -99,7 +101,7 @@ class FeatureApi:
                 " call it: decorate it, as in `@operation.retrieve(VIEWER)`"
             )
         handler = mark.handler.__get__(resource)
-        return complete(
+        declared = complete(
             mark._replace(handler=handler),
             feature=self.name,
             home=self.home,
@@ -107,3 +109,6 @@ class FeatureApi:
             url=url,
             contract=self.contract,
         )
+        if Forbidden in declared.problems:
+            access.scopes.add(declared.scope)
+        return declared

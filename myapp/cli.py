@@ -3,7 +3,8 @@
 `devtools` is not shipped to servers: what needs it is registered where it is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from importlib import import_module
 from importlib.util import find_spec
@@ -14,23 +15,44 @@ import msgspec
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
-from myapp import db, openapi
+from myapp import audit, db, openapi, permissions, store_errors
 
 
 def at_work(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command's body the stores of its application."""
+    """Give a command's body the stores of its application; its changes are its own."""
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        with db.use(current_app.extensions["myapp"]):
+        stores = current_app.extensions["myapp"]
+        cause = audit.caused_by(f"command:{_command_name()}")
+        with _explained(), db.use(stores), cause:
             return command(*args, **kwargs)
 
     return wrapped
 
 
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Say what to do where a command fails for want of a store, or of its tables."""
+    try:
+        yield
+    except Exception as error:
+        remedy = store_errors.remedy_of(error)
+        if remedy is None:
+            raise
+        raise click.ClickException(remedy) from error
+
+
+def _command_name() -> str:
+    """Return the name of the command that runs, as in `accounts purge`."""
+    path = click.get_current_context().command_path
+    return path.removeprefix(f"{click.get_current_context().find_root().info_name} ")
+
+
 def register(app: Flask) -> None:
     """Add the commands, and bring up the development stores before `flask run`."""
     app.cli.add_command(openapi_command)
+    app.cli.add_command(permissions_command)
     if app.debug and _is_run() and find_spec("devtools"):
         import_module("devtools.stores").prepare(app)
 
@@ -55,3 +77,12 @@ def openapi_command(feature: str | None) -> None:
         raise click.BadParameter(f"there is no feature {feature}", param_hint="feature")
     document = openapi.document(operations, feature or "myapp")
     click.echo(msgspec.json.format(msgspec.json.encode(document)))
+
+
+@click.command("permissions")
+@with_appcontext
+@at_work
+def permissions_command() -> None:
+    """Print who may call what, as docs/permissions.md has it for production."""
+    operations = current_app.extensions["operations"]
+    click.echo(permissions.document(operations), nl=False)

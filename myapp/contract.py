@@ -41,7 +41,8 @@ class Contract:
 
     `properties` are JSON Schemas: `readOnly` marks what the server assigns,
     `writeOnly` what is never shown, a `default` what may be left out. Lists can be
-    filtered by the fields in `filters` and sorted by those in `sorts`. Raises
+    filtered by the fields in `filters` and sorted by those in `sorts`. The last fields
+    may be `optional`: they are left out of an answer where they are None. Raises
     ContractError, with file, field and remedy, for a contract that is not safe.
     """
 
@@ -53,6 +54,7 @@ class Contract:
         properties: Mapping[str, Schema],
         filters: Collection[str] = (),
         sorts: Collection[str] = (),
+        optional: Collection[str] = (),
     ) -> None:
         self.name = name
         self.description = description
@@ -64,7 +66,8 @@ class Contract:
         self.shown = self._without("writeOnly")
         self.writable = self._without("readOnly")
         self.assigned = tuple(sorted(set(self.shown) - set(self.writable)))
-        self.read_schema = self._schema(name, self.shown, required=self.shown)
+        always = [field for field in self.shown if field not in optional]
+        self.read_schema = self._schema(name, self.shown, required=always)
         required = [f for f in self.writable if "default" not in self.properties[f]]
         self.write_schema = self._schema(f"{name}Write", self.writable, required)
         self._compile()
@@ -87,9 +90,9 @@ class Contract:
         }
 
     def _compile(self) -> None:
-        self._hidden = set(self.writable) - set(self.shown)
+        self.hidden = set(self.writable) - set(self.shown)
         self._validator = compiled(self.write_schema)
-        required = [f for f in self.write_schema["required"] if f not in self._hidden]
+        required = [f for f in self.write_schema["required"] if f not in self.hidden]
         self._change_validator = compiled({**self.write_schema, "required": required})
         self._defaults = {
             field: self.properties[field]["default"]
@@ -101,7 +104,9 @@ class Contract:
             for field in self.writable
             if (reader := reader_of(self.properties[field]))
         ]
-        self._shape = msgspec.defstruct(self.name, list(self.shown))
+        always = self.read_schema["required"]
+        fields = [f if f in always else (f, Any, None) for f in self.shown]
+        self._shape = msgspec.defstruct(self.name, fields, omit_defaults=True)
         self._encode = msgspec.json.Encoder().encode
         digest = sha256(msgspec.json.encode([MEDIA_TYPE, self.read_schema]))
         self._digest = digest.hexdigest()[:8]
@@ -117,7 +122,7 @@ class Contract:
     def validate_change(self, document: Any) -> dict[str, Any]:
         """Do as `validate`; a writeOnly field that is left out stays as it is."""
         values = self._values(document, self._change_validator)
-        kept = self._hidden - document.keys()
+        kept = self.hidden - document.keys()
         return {field: values[field] for field in values if field not in kept}
 
     def _values(self, document: Any, validator: Draft202012Validator) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from flask_sqlalchemy import SQLAlchemy
@@ -22,17 +22,21 @@ from werkzeug.local import LocalProxy
 from myapp import store_errors
 from myapp.tables import Base
 
+if TYPE_CHECKING:
+    from myapp.rate_limits import Limits
+
 sql = SQLAlchemy(model_class=Base)
 redis_store: Any = LocalProxy(lambda: stores().redis)
 
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """What one application works on: stores, settings, and what it has just read."""
+    """What one application works on: stores, settings, limits, and what is recent."""
 
     engine: Engine
     redis: Any
     settings: Mapping[str, Any]
+    limits: "Limits"
     recent: dict[Hashable, Any] = field(default_factory=dict)
 
 
@@ -95,8 +99,13 @@ def transaction(
         connection = _joined(opened, tenant)
         # A caller who catches a Conflict goes on with what it has written before.
         part = nullcontext() if read_only else connection.begin_nested()
-        with _translated(), part:
-            yield connection
+        asked = len(opened.afterwards)
+        try:
+            with _translated(), part:
+                yield connection
+        except BaseException:
+            del opened.afterwards[asked:]  # what followed it is undone with it
+            raise
         return
     with _translated(), stores().engine.connect() as connection:
         connection = connection.execution_options(read_only=read_only)

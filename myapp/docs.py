@@ -11,24 +11,29 @@ from pathlib import Path
 
 import flask_swagger_ui
 import msgspec
-from flask import Blueprint, Response, redirect, send_from_directory
+from flask import Blueprint, Response, current_app, redirect, send_from_directory
 from werkzeug.wrappers import Response as AnyResponse
 
 from myapp import errors, openapi
 from myapp.operations import Operation
 
 ASSETS = Path(flask_swagger_ui.__file__).parent / "dist"
+CLIENT = "documentation"
+"""The OAuth client of these pages, in development: `./run` registers it."""
 SCRIPT = """
+const { document: url, client: clientId } = document.documentElement.dataset;
 window.ui = SwaggerUIBundle({
-  url: document.documentElement.dataset.document,
+  url,
   dom_id: "#swagger-ui",
   deepLinking: true,
   persistAuthorization: true,
   tryItOutEnabled: true,
+  oauth2RedirectUrl: `${location.origin}/docs/assets/oauth2-redirect.html`,
 });
+ui.initOAuth({ clientId, usePkceWithAuthorizationCodeGrant: true });
 """
 PAGE = """<!doctype html>
-<html lang="en" data-document="{document}">
+<html lang="en" data-document="{document}" data-client="{client}">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>{title}</title>
@@ -79,7 +84,8 @@ def _add(
 def page(document: str, title: str) -> Response:
     """Return the page that shows the OpenAPI or Swagger document at an address."""
     names = {"document": escape(document), "title": escape(title)}
-    return _html(PAGE.format(script=SCRIPT, **names))
+    client = CLIENT if current_app.debug else ""
+    return _html(PAGE.format(script=SCRIPT, client=client, **names))
 
 
 def _html(page: str) -> Response:
@@ -88,7 +94,10 @@ def _html(page: str) -> Response:
 
 
 def _asset(name: str) -> AnyResponse:
-    return send_from_directory(ASSETS, name, max_age=3600)
+    asset = send_from_directory(ASSETS, name, max_age=3600)
+    if asset.mimetype == "text/html":  # the one that takes a code runs a script
+        asset.headers["Content-Security-Policy"] = PAGE_POLICY
+    return asset
 
 
 def _problem(slug: str) -> AnyResponse:

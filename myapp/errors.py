@@ -15,6 +15,7 @@
     ├── UnsupportedMediaType    415
     ├── Unprocessable           422
     ├── PreconditionRequired    428
+    ├── TooManyRequests         429
     ├── InternalError           500
     └── Unavailable             503
 
@@ -158,6 +159,15 @@ class PreconditionRequired(Problem):
     """This operation needs `If-Match` with the entity tag that you last read."""
 
     status, title = 428, "Precondition required"
+
+
+class TooManyRequests(Problem):
+    """You have sent more than your quota: try again after `Retry-After` seconds."""
+
+    status, title = 429, "Too many requests"
+
+    def __init__(self, seconds: int = 1) -> None:
+        super().__init__(headers={"Retry-After": str(seconds)})
 
 
 class InternalError(Problem):

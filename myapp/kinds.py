@@ -7,7 +7,8 @@ and errors are written. All but a few operations speak REST: JSON and problems.
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from myapp import contract, errors, strict_json
+from myapp import errors, strict_json
+from myapp.contract import MEDIA_TYPE, Contract
 from myapp.contract_rules import Schema
 from myapp.errors import Problem, Reply
 from myapp.patch import JSON_PATCH, MERGE_PATCH
@@ -40,7 +41,7 @@ class Kind(NamedTuple):
     reads: tuple[str, ...] = ()
 
 
-JSON = (contract.MEDIA_TYPE,)
+JSON = (MEDIA_TYPE,)
 LIST = Kind("list", "GET", 200)
 CREATE = Kind("create", "POST", 201, (*BODY, errors.Conflict), JSON)
 RETRIEVE = Kind("retrieve", "GET", 200, (errors.NotFound,))
@@ -96,17 +97,23 @@ class Protocol(NamedTuple):
     """The media types of bodies, answers and errors."""
 
     problem_schema: Schema
-    read_body: Callable[[bytes], Any]
+    read_body: Callable[[bytes, Contract], Any]
     read_query: Callable[[str, Mapping[str, Any]], dict[str, str]]
     respond: Callable[[Exception, str], Reply]
+    redirects: bool = False
+    """Whether a success may be a redirection (303)."""
+
+
+def _read_json(raw: bytes, _contract: Contract) -> Any:
+    return strict_json.loads(raw)
 
 
 REST = Protocol(
     reads=JSON,
-    answers=contract.MEDIA_TYPE,
+    answers=MEDIA_TYPE,
     problems=errors.MEDIA_TYPE,
     problem_schema=PROBLEM,
-    read_body=strict_json.loads,
+    read_body=_read_json,
     read_query=read_query,
     respond=errors.respond,
 )

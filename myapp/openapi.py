@@ -9,18 +9,21 @@ from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from myapp import errors
+from myapp import components, errors, rate_limits
 from myapp.access import Rule
 from myapp.contract import Contract
 from myapp.contract_rules import Schema, types_of
-from myapp.kinds import ACTION, CREATE, LIST, RETRIEVE, UPDATE
+from myapp.kinds import CREATE, LIST, RETRIEVE, UPDATE
 from myapp.operations import Operation
-from myapp.patch import JSON_PATCH, MERGE_PATCH, MOST_OPERATIONS
+from myapp.patch import JSON_PATCH, MERGE_PATCH
 
 Document = dict[str, Any]
 
+LIMIT_HEADERS: Document = {
+    name: {"$ref": f"#/components/headers/{name}"} for name in rate_limits.DOCUMENTED
+}
 VERSION = "0.1.0"
-KEY = "An API key, `myapp_…`, without `Bearer`."
+KEY = "An API key, `myapp_…`, or an access token, without `Bearer`."
 INTRODUCTION = "Sign in under Authorize. Every error is a problem (RFC 9457)."
 UUID_EXAMPLE = "01890a5d-ac96-774b-bcce-b302099a8057"
 EXAMPLES = {
@@ -37,27 +40,6 @@ ENTITY_TAG: Schema = {
     "pattern": '^(\\*|(W/)?"[!#-~]*")$',
     "maxLength": 100,
 }
-_POINTER: Schema = {"type": "string", "pattern": "^(/([^/~]|~[01])*)*$"}
-JSON_PATCH_SCHEMA: Schema = {
-    "title": "JsonPatch",
-    "description": "A sequence of changes (RFC 6902).",
-    "type": "array",
-    "maxItems": MOST_OPERATIONS,
-    "items": {
-        "oneOf": [
-            {
-                "type": "object",
-                "properties": {"op": {"enum": operations}, "path": _POINTER, **more},
-                "required": ["op", "path", *more],
-            }
-            for operations, more in (
-                (["add", "replace", "test"], {"value": {}}),
-                (["move", "copy"], {"from": _POINTER}),
-                (["remove"], {}),
-            )
-        ]
-    },
-}
 
 
 def document(operations: Sequence[Operation], title: str) -> Document:
@@ -69,81 +51,40 @@ def document(operations: Sequence[Operation], title: str) -> Document:
     for operation in operations:
         url = _path(operation.url)
         paths.setdefault(url, {})[operation.method.lower()] = _operation(operation)
-    schemas = _schemas(operations)
-    bearer = {"type": "http", "scheme": "bearer", "description": KEY}
+    schemas = components.schemas(operations)
+    schemes = {
+        "bearer": {"type": "http", "scheme": "bearer", "description": KEY},
+        "oauth": _oauth(operations),
+    }
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": VERSION, "description": INTRODUCTION},
         "servers": [{"url": "/"}],
         "tags": [{"name": name} for name in sorted({op.feature for op in operations})],
         "paths": paths,
-        "components": {"schemas": schemas, "securitySchemes": {"bearer": bearer}},
+        "components": {
+            "schemas": schemas,
+            "headers": rate_limits.DOCUMENTED,
+            "securitySchemes": schemes,
+        },
     }
+
+
+def _oauth(operations: Iterable[Operation]) -> Document:
+    """Return how a user signs in: by code and PKCE (RFC 6749, RFC 7636)."""
+    scopes = {
+        operation.scope: f"To {operation.scope.replace(':', ', ')}."
+        for operation in sorted(operations, key=lambda operation: operation.scope)
+        if errors.Forbidden in operation.problems
+    }
+    urls = {"authorizationUrl": "/v1/auth/authorize", "tokenUrl": "/v1/auth/token"}
+    flow = {**urls, "refreshUrl": "/v1/auth/token", "scopes": scopes}
+    return {"type": "oauth2", "flows": {"authorizationCode": flow}}
 
 
 def _path(url: str) -> str:
     """Return a URL rule in the template form of OpenAPI."""
     return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", url)
-
-
-def _schemas(operations: Iterable[Operation]) -> Document:
-    """Return the schemas that the operations refer to, by name."""
-    found: dict[str, Contract] = {}
-    schemas: Document = {}
-    for operation in operations:
-        for contract in filter(None, (operation.accepts, operation.answers)):
-            if found.setdefault(contract.name, contract) is not contract:
-                raise TypeError(
-                    f"{contract.declared_in}: another contract is named"
-                    f" {contract.name}: rename one of the two"
-                )
-        problem = operation.speaks.problem_schema
-        schemas[problem["title"]] = problem
-        if accepted := operation.accepts:
-            schemas[f"{accepted.name}Write"] = accepted.write_schema
-            if operation.kind is UPDATE:
-                schemas[f"{accepted.name}MergePatch"] = _merge_schema(accepted)
-                schemas["JsonPatch"] = JSON_PATCH_SCHEMA
-        if answered := operation.answers:
-            schemas[answered.name] = answered.read_schema
-            if operation.kind is LIST:
-                schemas[f"{answered.name}Page"] = _page_schema(answered)
-    return schemas
-
-
-def _merge_schema(contract: Contract) -> Schema:
-    """Return the schema of a merge patch: null takes a field back to its default."""
-    properties = {}
-    for field in contract.writable:
-        schema = dict(contract.properties[field])
-        if "default" in schema:
-            del schema["default"]
-            schema = {"anyOf": [schema, {"type": "null"}]}
-        properties[field] = schema
-    return {
-        "title": f"{contract.name}MergePatch",
-        "description": "The fields to change (RFC 7396).",
-        "type": "object",
-        "properties": properties,
-        "additionalProperties": False,
-    }
-
-
-def _page_schema(contract: Contract) -> Schema:
-    return {
-        "title": f"{contract.name}Page",
-        "type": "object",
-        "properties": {
-            "items": {"type": "array", "items": _reference(contract.name)},
-            "next": {"type": ["string", "null"], "description": "The next cursor."},
-        },
-        "required": ["items", "next"],
-        "additionalProperties": False,
-    }
-
-
-def _reference(name: str) -> Document:
-    return {"$ref": f"#/components/schemas/{name}"}
 
 
 def _operation(operation: Operation) -> Document:
@@ -154,7 +95,7 @@ def _operation(operation: Operation) -> Document:
         "tags": [operation.feature],
         "parameters": [*_path_parameters(operation), *_parameters(operation)],
         "responses": responses(operation),
-        "security": [] if operation.rule.allows(None) else [{"bearer": []}],
+        "security": _security(operation),
     }
     if operation.accepts:
         described["requestBody"] = _request_body(operation, operation.accepts)
@@ -163,17 +104,19 @@ def _operation(operation: Operation) -> Document:
 
 def operation_id(operation: Operation) -> str:
     """Return a unique, readable name: `customers_replace`, `teams_members_list`."""
-    below = operation.url.removeprefix(operation.home)
-    names = [part for part in below.split("/") if part and not part.startswith("<")]
-    if operation.kind is not ACTION:
-        names.append(operation.kind.name)
-    return "_".join([operation.feature, *names])
+    return operation.id
 
 
 def _description(rule: Rule, scope: str) -> str:
     if rule.allows(None):
         return "For anyone: no token is needed."
     return f"For the role {rule.text}, with the scope `{scope}`."
+
+
+def _security(operation: Operation) -> list[Document]:
+    if operation.rule.allows(None):
+        return []
+    return [{"bearer": []}, {"oauth": [operation.scope]}]
 
 
 def _path_parameters(operation: Operation) -> list[Document]:
@@ -207,16 +150,19 @@ def _parameters(operation: Operation) -> list[Document]:
 
 
 def _request_body(operation: Operation, contract: Contract) -> Document:
-    write = _reference(f"{contract.name}Write")
+    write = components.reference(f"{contract.name}Write")
     content: Document = {}
     for media_type in operation.reads:
         content[media_type] = {"schema": write, "example": example(contract)}
     if operation.kind is UPDATE:
         field, value = next(iter(example(contract).items()))
-        merge = _reference(f"{contract.name}MergePatch")
+        merge = components.reference(f"{contract.name}MergePatch")
         content[MERGE_PATCH] = {"schema": merge, "example": {field: value}}
         change = {"op": "replace", "path": f"/{field}", "value": value}
-        content[JSON_PATCH] = {"schema": _reference("JsonPatch"), "example": [change]}
+        content[JSON_PATCH] = {
+            "schema": components.reference("JsonPatch"),
+            "example": [change],
+        }
     return {"required": True, "content": content}
 
 
@@ -248,23 +194,37 @@ def responses(operation: Operation) -> Document:
     found: Document = {str(operation.status): _success(operation)}
     if operation.kind is RETRIEVE:
         found["304"] = {"description": "It has not changed."}
+    if operation.speaks.redirects:
+        found["303"] = {"description": "On to the client, with a code or an error."}
     by_status: dict[int, list[str]] = {}
     for problem in operation.problems:
         by_status.setdefault(problem.status, []).append(problem.__doc__ or "")
     for status, texts in by_status.items():
-        schema = _reference(operation.speaks.problem_schema["title"])
+        schema = components.reference(operation.speaks.problem_schema["title"])
         content = {operation.speaks.problems: {"schema": schema}}
         found[str(status)] = {"description": " ".join(texts), "content": content}
+    if operation.rule.limited:
+        for described in found.values():
+            described["headers"] = described.get("headers", {}) | LIMIT_HEADERS
     return found
+
+
+def _page_for_people(operation: Operation) -> Document:
+    schema = components.reference(operation.speaks.problem_schema["title"])
+    content = {operation.speaks.answers: {"schema": schema}}
+    shown = operation.status == 200 and operation.speaks.answers == "text/html"
+    return {"content": content} if shown else {}
 
 
 def _success(operation: Operation) -> Document:
     described: Document = {"description": HTTPStatus(operation.status).phrase}
     if operation.answers is None:
-        return described
+        return described | _page_for_people(operation)
     page = operation.kind is LIST
     name = operation.answers.name + ("Page" if page else "")
-    described["content"] = {operation.speaks.answers: {"schema": _reference(name)}}
+    described["content"] = {
+        operation.speaks.answers: {"schema": components.reference(name)}
+    }
     headers = ["Link", "X-Total-Count"] if page else ["ETag"]
     if operation.kind is CREATE:
         headers.append("Location")

@@ -2,25 +2,22 @@
 
 Every rule of HTTP is written here once. A feature marks its methods with
 `operation.<kind>(RULE)`; `Operation.answer` takes a WSGI environment to a Reply:
-authenticate, scope and rule, handler, reply. Knows no web framework.
+authenticate, limit, scope and rule, handler, reply. Knows no web framework.
 """
 
-import re
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from werkzeug.datastructures import MIMEAccept
-from werkzeug.http import parse_accept_header
-
 from myapp import contract as contracts
-from myapp import errors, pagination
-from myapp.access import PUBLIC, Principal, Rule, admit, authenticate, scope_of
+from myapp import audit, errors, pagination, rate_limits
+from myapp.access import PROBE, PUBLIC, Principal, Rule, admit, authenticate, scope_of
 from myapp.contract import Contract
 from myapp.contract_rules import Schema
-from myapp.errors import NotAcceptable, Problem, Reply
+from myapp.errors import NotAcceptable, Reply
 from myapp.kinds import (
     ACTION,
     BODY,
@@ -38,7 +35,7 @@ from myapp.kinds import (
     Protocol,
 )
 from myapp.repository import Page, Record
-from myapp.request import Environ, Request, refuse_if_none_match
+from myapp.request import Environ, Request, accepts_type, refuse_if_none_match
 
 Result = Record | Page | Reply | None
 Handler = Callable[..., Result]
@@ -48,8 +45,6 @@ HEADERS = {
     "Cache-Control": "private, no-cache",
     "Vary": "Accept, Authorization, Origin",
 }
-UTF_8 = re.compile(r';\s*charset="?utf-8"?', re.IGNORECASE)
-"""Some clients name the one encoding that JSON has."""
 
 
 class Mark(NamedTuple):
@@ -64,6 +59,7 @@ class Mark(NamedTuple):
     requires_match: bool
     parameters: Mapping[str, Schema]
     speaks: Protocol
+    status: int | None
 
 
 def _marks(kind: Kind) -> Callable[..., Callable[[Handler], Mark]]:
@@ -76,6 +72,7 @@ def _marks(kind: Kind) -> Callable[..., Callable[[Handler], Mark]]:
         requires_match: bool = False,
         parameters: Mapping[str, Schema] = {},
         speaks: Protocol = REST,
+        status: int | None = None,
     ) -> Callable[[Handler], Mark]:
         return lambda handler: Mark(
             kind=kind,
@@ -87,6 +84,7 @@ def _marks(kind: Kind) -> Callable[..., Callable[[Handler], Mark]]:
             requires_match=requires_match,
             parameters=parameters,
             speaks=speaks,
+            status=status,
         )
 
     return declare
@@ -97,7 +95,8 @@ class operation:
 
     The rule is required. `accepts` and `answers` default to the feature's contract;
     an action has only those that it names. `requires_match` asks for If-Match (428);
-    `parameters` are those of the query; `speaks` another protocol than REST.
+    `parameters` are those of the query; `speaks` another protocol than REST; `status`
+    is that of success, where it is not the kind's.
     """
 
     list = staticmethod(_marks(LIST))
@@ -128,13 +127,23 @@ class Operation:
     parameters: Mapping[str, Schema]
     requires_match: bool
     speaks: Protocol
+    status: int
+    """The status of success."""
+
     summary: str
     handler: Handler
 
-    @property
-    def status(self) -> int:
-        """The status of success."""
-        return self.kind.status if self.answers else 204
+    @cached_property
+    def id(self) -> str:
+        """A unique, readable name: `customers_replace`, `teams_members_list`."""
+        below = self.url.removeprefix(self.home)
+        parts = below.replace("-", "_").split("/")
+        names = [part for part in parts if part and not part.startswith("<")]
+        if self.kind is not ACTION:
+            names.append(self.kind.name)
+        elif self.method != "POST":
+            names.append(self.method.lower() if names else f"{self.method.lower()}_all")
+        return "_".join([self.feature, *names])
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -177,20 +186,33 @@ class Operation:
                 refuse_if_none_match(environ.get("HTTP_IF_NONE_MATCH"))
             query = environ.get("QUERY_STRING", "")
             request.query = self.speaks.read_query(query, self.parameters)
-            return self._reply(request, self.handler(request))
+            with self._audited(request):
+                reply = self._reply(request, self.handler(request))
         except Exception as error:
-            return self.speaks.respond(error, environ.get("myapp.request_id", ""))
+            reply = self.speaks.respond(error, environ.get("myapp.request_id", ""))
+        return rate_limits.tell(request, reply)
 
     def _admit(self, request: Request) -> None:
-        if self.rule.allows(None):
-            return
-        request.signed_in = authenticate(request.environ.get("HTTP_AUTHORIZATION"))
+        try:
+            if not self.rule.allows(None):
+                header = request.environ.get("HTTP_AUTHORIZATION")
+                request.signed_in = authenticate(header)
+        except errors.Unauthorized:
+            rate_limits.count(request)
+            raise
+        rate_limits.count(request)
         admit(request.signed_in, self.rule, self.scope)
+
+    def _audited(self, request: Request) -> AbstractContextManager[None]:
+        """Put down the changes that the handler makes to whom it serves."""
+        who = request.signed_in.subject if request.signed_in else "anonymous"
+        request_id = request.environ.get("myapp.request_id")
+        return audit.caused_by(who, operation=self.id, request_id=request_id)
 
     def _check_accept(self, header: str | None) -> None:
         media_type = self.speaks.answers
         if header and header not in ("*/*", media_type):
-            if not _admits(header, media_type):
+            if not accepts_type(header, media_type):
                 raise NotAcceptable(f"This answers {media_type}: accept it.")
 
     def _reply(self, request: Request, result: Result) -> Reply:
@@ -210,7 +232,9 @@ class Operation:
         if self.kind is CREATE:
             created = contract.value(record, "id")
             headers["Location"] = f"{_url_of(request)}/{created}"
-        return Reply(self.kind.status, contract.represent(record), headers)
+        if self.method == "POST":  # what is shown only once is in no cache
+            headers["Cache-Control"] = "no-store"
+        return Reply(self.status, contract.represent(record), headers)
 
     def _reply_page(self, request: Request, page: Page) -> Reply:
         headers = dict(HEADERS)
@@ -220,12 +244,6 @@ class Operation:
         if page.total is not None:
             headers["X-Total-Count"] = str(page.total)
         return Reply(200, self.answered.represent_page(page), headers)
-
-
-@lru_cache(256)
-def _admits(accept: str, media_type: str) -> bool:
-    accepted = parse_accept_header(UTF_8.sub("", accept), MIMEAccept)
-    return bool(accepted.quality(media_type))
 
 
 def complete(
@@ -250,6 +268,7 @@ def complete(
         parameters=pagination.parameters(contract) if kind is LIST else mark.parameters,
         requires_match=mark.requires_match,
         speaks=mark.speaks,
+        status=mark.status or (kind.status if answers else 204),
         summary=(mark.handler.__doc__ or "").strip().partition("\n")[0],
         handler=mark.handler,
     )
@@ -258,38 +277,15 @@ def complete(
 def _problems(mark: Mark, accepts: Contract | None) -> Problems:
     """Return every problem that an operation may answer, by status."""
     found = {*EVERYWHERE, *mark.kind.problems, *mark.problems}
-    if mark.rule is not PUBLIC:
+    if mark.rule not in (PUBLIC, PROBE):
         found |= {*GUARDED}
+    if mark.rule.limited:
+        found |= {errors.TooManyRequests}
     if accepts:
         found |= {*BODY}
     if mark.requires_match:
         found |= {errors.PreconditionRequired}
     return tuple(sorted(found, key=lambda problem: problem.status))
-
-
-def answer_options(operations: Mapping[str, Operation], environ: Environ) -> Reply:
-    """Answer OPTIONS: the methods that the caller may use on one resource.
-
-    A CORS preflight carries no token and is told every method.
-    """
-    try:
-        preflight = "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
-        principal = authenticate(environ.get("HTTP_AUTHORIZATION"))
-        methods = [
-            method
-            for method, operation in operations.items()
-            if preflight or operation.permits(principal)
-        ]
-        if not methods and principal is None:
-            raise errors.Unauthorized("This needs a bearer token.")
-    except Problem as problem:
-        return errors.respond(problem, environ.get("myapp.request_id", ""))
-    headers = {"Allow": ", ".join([*methods, "OPTIONS"])}
-    if "GET" in methods:
-        headers["Allow"] += ", HEAD"
-    if "PATCH" in methods:
-        headers["Accept-Patch"] = ", ".join(UPDATE.reads)
-    return Reply(204, headers=headers)
 
 
 def _url_of(request: Request) -> str:

@@ -2,6 +2,8 @@
 
 A patch applies to the document that clients see and may change what they may write.
 The result is validated by the contract, so a patch can do nothing a PUT could not.
+A `test` of a writeOnly member, as of a password, hands its value over instead of
+comparing it; only the feature can tell whether it is right.
 """
 
 from collections.abc import Callable, Collection
@@ -60,7 +62,7 @@ def read_patch(contract: Contract, media_type: str, raw: bytes) -> Patch:
         if not isinstance(parsed, dict):
             raise BadRequest("A merge patch is a JSON object (RFC 7396).")
         return Patch(contract, lambda document: merge(document, parsed))
-    return Patch(contract, _json_patch(parsed))
+    return Patch(contract, _json_patch(parsed, contract.hidden))
 
 
 def merge(target: Any, patch: Any) -> Any:
@@ -76,14 +78,35 @@ def merge(target: Any, patch: Any) -> Any:
     return merged
 
 
-def _json_patch(parsed: Any) -> Callable[[Document], Any]:
+def _json_patch(parsed: Any, hidden: Collection[str]) -> Callable[[Document], Any]:
     if not isinstance(parsed, list) or len(parsed) > MOST_OPERATIONS:
         raise BadRequest(
             f"A JSON Patch is an array of at most {MOST_OPERATIONS} operations"
             " (RFC 6902)."
         )
     steps = [_step(index, operation) for index, operation in enumerate(parsed)]
-    return lambda document: _apply(steps, document)
+    given = _given(parsed, hidden)
+    return lambda document: _apply(steps, document, given)
+
+
+def _given(operations: list[Any], hidden: Collection[str]) -> dict[int, Document]:
+    """Return the writeOnly members that tests hand over, by the index of the test.
+
+    They come before the first change, as what permits it.
+    """
+    paths = {f"/{field}": field for field in hidden}
+    given = {
+        index: {paths[operation["path"]]: operation["value"]}
+        for index, operation in enumerate(operations)
+        if operation["op"] == "test" and operation["path"] in paths
+    }
+    for index in given:
+        if any(operation["op"] != "test" for operation in operations[:index]):
+            rule = BrokenRule(
+                f"/{index}", "order", "comes after a change: put it first"
+            )
+            raise BadRequest("A test of this member permits what follows it.", [rule])
+    return given
 
 
 def _step(index: int, operation: Any) -> jsonpatch.JsonPatch:
@@ -104,9 +127,14 @@ def _step(index: int, operation: Any) -> jsonpatch.JsonPatch:
     return step
 
 
-def _apply(steps: list[jsonpatch.JsonPatch], document: Any) -> Any:
+def _apply(
+    steps: list[jsonpatch.JsonPatch], document: Any, given: dict[int, Document]
+) -> Any:
     document = deepcopy(document)
     for index, step in enumerate(steps):
+        if index in given:
+            document |= given[index]
+            continue
         try:
             document = step.apply(document, in_place=True)
         except jsonpatch.JsonPatchTestFailed:

@@ -19,6 +19,8 @@ from myapp.access import MEMBER, SAFE, VIEWER, admit, authenticate, scope_of
 from myapp.api import Resource
 
 View = Callable[..., Any]
+PAGES = ("docs.", "dev_mail.")
+"""How the endpoints of the pages for people begin."""
 
 
 def install(app: Flask) -> None:
@@ -71,10 +73,10 @@ def _api_of(view: View) -> flask_restx.Api | None:
 
 
 def _is_public(endpoint: str, view: View) -> bool:
-    """Tell whether a view needs no token: pages of documentation, and RESTX's 404."""
+    """Tell whether a view needs no token: the pages for people, and RESTX's 404."""
     view_class = getattr(view, "view_class", object)
-    is_documentation = endpoint.startswith("docs.") or view_class is SwaggerView
-    return is_documentation or _api_of(view) is not None
+    is_page = endpoint.startswith(PAGES) or view_class is SwaggerView
+    return is_page or _api_of(view) is not None
 
 
 def _is_operation(view: View) -> bool:

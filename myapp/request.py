@@ -6,11 +6,12 @@ could be understood in two ways is a BadRequest.
 
 import re
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from werkzeug.http import parse_options_header
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header, parse_options_header
 
 from myapp import db
 from myapp.access import Principal
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 Environ = dict[str, Any]
 
+UTF_8 = re.compile(r';\s*charset="?utf-8"?', re.IGNORECASE)
+"""Some clients name the one encoding that JSON has."""
 ENTITY_TAG = re.compile(r'(?:W/)?"([!#-~\x80-\xff]*)"')
 OUR_TAG = re.compile(r"([0-9]{1,9})-[0-9a-f]{8}")
 
@@ -106,8 +109,9 @@ class Request:
     @cached_property
     def body(self) -> dict[str, Any]:
         """The values of a body that keeps the contract; raise InvalidBody."""
-        document = self.operation.speaks.read_body(self.raw)
-        return self.operation.accepted.validate(document)
+        contract = self.operation.accepted
+        document = self.operation.speaks.read_body(self.raw, contract)
+        return contract.validate(document)
 
     @cached_property
     def change(self) -> Patch:
@@ -167,6 +171,13 @@ def _read_unmeasured(environ: Environ, most: int) -> bytes:
     if len(raw) > most:
         raise PayloadTooLarge(f"The body may have at most {most} bytes.")
     return raw
+
+
+@lru_cache(256)
+def accepts_type(header: str, media_type: str) -> bool:
+    """Tell whether an Accept header admits a media type (RFC 9110, 12.5.1)."""
+    accepted = parse_accept_header(UTF_8.sub("", header), MIMEAccept)
+    return bool(accepted.quality(media_type))
 
 
 def refuse_if_none_match(header: str | None) -> None:

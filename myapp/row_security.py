@@ -12,6 +12,7 @@ from flask import current_app
 from sqlalchemy import make_url
 
 TENANT = "nullif(current_setting('app.account_id', true), '')::uuid"
+PRESENTED = "nullif(current_setting('app.presented', true), '')"
 
 
 @contextmanager
@@ -25,12 +26,37 @@ def lifted(table: str) -> Iterator[None]:
         op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
 
 
-def protect(table: str, tenant: str = "account_id") -> None:
-    """Let a transaction see the rows of the tenant that it is for, and no others."""
+def protect(
+    table: str, tenant: str = "account_id", *, append_only: bool = False
+) -> None:
+    """Let a transaction see the rows of the tenant that it is for, and no others.
+
+    Rows of a table that is `append_only` are neither changed nor removed.
+    """
     if op.get_bind().dialect.name != "postgresql":
         return
-    role = make_url(current_app.config["DATABASE_URL"]).username
     op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
     op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
     op.execute(f"CREATE POLICY tenant ON {table} USING ({tenant} = {TENANT})")
-    op.execute(f'GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO "{role}"')
+    rights = "SELECT, INSERT" if append_only else "SELECT, INSERT, UPDATE, DELETE"
+    _grant(table, rights)
+
+
+def presentable(table: str, column: str) -> None:
+    """Let a row be read by whoever presents its value, before its tenant is known."""
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(
+            f"CREATE POLICY presented ON {table} FOR SELECT"
+            f" USING ({column} = {PRESENTED})"
+        )
+
+
+def share(table: str) -> None:
+    """Let the application use a table that belongs to no tenant."""
+    if op.get_bind().dialect.name == "postgresql":
+        _grant(table, "SELECT, INSERT, UPDATE, DELETE")
+
+
+def _grant(table: str, rights: str) -> None:
+    role = make_url(current_app.config["DATABASE_URL"]).username
+    op.execute(f'GRANT {rights} ON {table} TO "{role}"')

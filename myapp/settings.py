@@ -4,8 +4,9 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 import click
 from dotenv import load_dotenv
@@ -15,9 +16,14 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 import default_config
+from myapp import smtp
 
 Settings = Mapping[str, Any]
+SHORTEST_SECRET = 32
 OPERATOR_DIGEST = re.compile("([0-9a-fA-F]{64})?")
+ADDRESS = r"[^\s<>@,;:\"]+@[^\s<>@,;:\"]+"
+SENDER = re.compile(rf"{ADDRESS}|[^\r\n<>@,;:\"]*<{ADDRESS}>")
+ORIGIN = re.compile(r"https?://[^\s/?#@]+/?")
 ADMITTED: dict[type, tuple[type, ...]] = {
     bool: (bool,),
     int: (int,),
@@ -26,7 +32,13 @@ ADMITTED: dict[type, tuple[type, ...]] = {
     list: (list,),
 }
 """What a setting may be, by the type of its default."""
-FROM_ENVIRONMENT = ("DATABASE_URL", "MIGRATION_DATABASE_URL", "REDIS_URL")
+FROM_ENVIRONMENT = (
+    "DATABASE_URL",
+    "MIGRATION_DATABASE_URL",
+    "REDIS_URL",
+    "MAIL_URL",
+    "PUBLIC_URL",
+)
 
 
 class SettingsError(click.ClickException, RuntimeError):
@@ -50,9 +62,8 @@ def load(config: Config, instance: Path, test_config: Settings | None) -> None:
         )
     else:
         config.from_mapping(test_config)
-    unfit = list(_mistyped(config, defaults))
-    if chosen == "production":
-        unfit += _unfit_for_production(config)
+    # Only where every type is right can the rest be looked at.
+    unfit = list(_mistyped(config, defaults)) or list(_unfit(config, chosen))
     if unfit:
         listed = "\n  ".join([f"These settings are unfit for {chosen}:", *unfit])
         hint = "\nOn your own machine: ./run, or flask --debug"
@@ -80,6 +91,13 @@ def _mistyped(config: Settings, defaults: Settings) -> Iterator[str]:
             )
 
 
+def _unfit(config: Settings, chosen: str) -> Iterator[str]:
+    if chosen == "production":
+        yield from _unfit_for_production(config)
+    yield from _unfit_for_mail(config, chosen)
+    yield from _unfit_captcha(config)
+
+
 def _unfit_for_production(config: Settings) -> Iterator[str]:
     for name in ("DATABASE_URL", "REDIS_URL"):
         if not config[name]:
@@ -91,6 +109,13 @@ def _unfit_for_production(config: Settings) -> Iterator[str]:
             "OPERATOR_KEY_SHA256 is no SHA-256 in hex:"
             " make it with `printf %s KEY | sha256sum`"
         )
+    if len(config["SECRET_KEY"]) < SHORTEST_SECRET:
+        yield (
+            f"SECRET_KEY has fewer than {SHORTEST_SECRET} characters: make one with"
+            ' `python3 -c "import secrets; print(secrets.token_urlsafe(32))"`'
+        )
+    if config["ARGON2_TIME"] < 2 or config["ARGON2_MEMORY"] < 19_456:
+        yield "ARGON2_TIME or ARGON2_MEMORY is below 2 or 19456: leave them at that"
     if config["DEVELOPMENT_SECRET"]:
         yield (
             "DEVELOPMENT_SECRET is set, a secret of a developer's machine:"
@@ -98,13 +123,57 @@ def _unfit_for_production(config: Settings) -> Iterator[str]:
         )
 
 
+def _unfit_for_mail(config: Settings, chosen: str) -> Iterator[str]:
+    """Name what keeps invitations and new passwords from reaching anyone."""
+    url, origin = config["MAIL_URL"], config["PUBLIC_URL"]
+    in_folder = chosen == "development" and url.startswith("file:")
+    if not in_folder and not smtp.is_server(url):
+        yield (
+            "MAIL_URL is no mail server's URL: give it as in"
+            " smtp://user:password@mail.example:587, special characters in % and hex"
+        )
+    if not SENDER.fullmatch(config["MAIL_FROM"]):
+        yield "MAIL_FROM is no sender: give it as in myapp <no-reply@example.com>"
+    if chosen == "production" and not origin.startswith("https://"):
+        yield (
+            "PUBLIC_URL is no https:// address: give the one that people open,"
+            " as in https://api.example.com"
+        )
+    elif origin and not ORIGIN.fullmatch(origin):
+        yield "PUBLIC_URL has a path or a user: leave it at https://api.example.com"
+
+
+def _unfit_captcha(config: Settings) -> Iterator[str]:
+    named = config["CAPTCHA"]
+    try:
+        usable = not named or callable(resolve_name(named))
+    except (ImportError, AttributeError, ValueError):
+        usable = False
+    if not usable:
+        yield f"CAPTCHA={named}: name a function, as in `package.module:function`"
+
+
 def _derive(config: Config, instance: Path) -> None:
-    """Set what the extensions read, from our own settings."""
+    """Set what the extensions read, from our own settings, and what is left open."""
     config["DATABASE_URL"] = url = sql_url(config["DATABASE_URL"], instance)
     owner = sql_url(config["MIGRATION_DATABASE_URL"], instance)
     config["MIGRATION_DATABASE_URL"] = owner or url
     config["SQLALCHEMY_DATABASE_URI"] = url
     config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(config)
+    config["SECRET_KEY"] = config["SECRET_KEY"] or config["DEVELOPMENT_SECRET"]
+    config["MAIL_URL"] = mail_url(config["MAIL_URL"], instance)
+    here = f"http://127.0.0.1:{os.environ.get('PORT', '5000')}"
+    config["PUBLIC_URL"] = config["PUBLIC_URL"].rstrip("/") or here
+
+
+def mail_url(url: str, instance: Path) -> str:
+    """Return a URL whose folder, if it names one, is absolute (RFC 8089).
+
+    A relative one lies in the instance folder: `file:mail`.
+    """
+    if not url.startswith("file:"):
+        return url
+    return (instance / unquote(urlsplit(url).path)).as_uri()
 
 
 def sql_url(url: str, instance: Path) -> str:

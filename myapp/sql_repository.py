@@ -29,17 +29,11 @@ from sqlalchemy import (
 )
 
 from myapp import db, tables
+from myapp.changes import Change, arguments, audited, defaults_of, parameters
 from myapp.contract import Contract
 from myapp.errors import Forbidden, NotFound, PreconditionFailed, Problem
 from myapp.pagination import Slice
-from myapp.repository import (
-    Condition,
-    Page,
-    Record,
-    Repository,
-    Values,
-    is_choice,
-)
+from myapp.repository import Condition, Page, Record, Repository, Values, is_choice
 from myapp.table_rules import check_table
 
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
@@ -56,28 +50,34 @@ SHAPES = 256
 class SqlRepository(Repository):
     """The records of one table, reached through one contract.
 
-    `tenant` names the column that holds the account. Raises ContractError where
-    contract and table disagree.
+    `tenant` names the column that holds the account. Every change has its entry in
+    the audit, unless `audited` is False: for what is no resource of the account's.
+    Raises ContractError where contract and table disagree.
     """
 
     def __init__(
-        self, model: Any, contract: Contract, *, tenant: str = "account_id"
+        self,
+        model: Any,
+        contract: Contract,
+        *,
+        tenant: str = "account_id",
+        audited: bool = True,
     ) -> None:
         self.contract = contract
         self.table: Table = model.__table__
         check_table(contract, self.table, tenant)
         self._tenant = self.table.c[tenant]
+        self._audited = audited
+        self._defaults = defaults_of(self.table)
         self._shown = [self.table.c[field] for field in contract.shown]
         self._shown.append(self.table.c.version)
         self._one = and_(
             self._owned(), self.table.c.id == bindparam("wanted_id", type_=Uuid())
         )
         self._retrieve = select(*self._shown).where(self._one)
-        self._insert = insert(self.table).returning(*self._shown)
-        self._delete = delete(self.table).where(self._one).returning(self.table.c.id)
         self._matching = self.table.c.version == bindparam("if_match", type_=Integer())
-        self._delete_matching = self._delete.where(self._matching)
-        self._replace = lru_cache(SHAPES)(self._replace_statement)
+        self._creation = lru_cache(SHAPES)(self._creation_of)
+        self._change = lru_cache(SHAPES)(self._change_of)
         self._page = lru_cache(SHAPES)(self._page_statement)
         self._counting = lru_cache(SHAPES)(self._counting_statement)
 
@@ -156,9 +156,13 @@ class SqlRepository(Repository):
     def create(self, tenant: UUID, values: Values, **assigned: Any) -> Record:
         """Insert a row; raise Conflict where a unique value is taken."""
         moments = dict.fromkeys(("created_at", "updated_at"), tables.now())
-        row = {**moments, **values, **assigned, self._tenant.name: tenant}
+        row = {**self._defaults(), **moments, **values, **assigned}
+        row[self._tenant.name] = tenant
+        chosen = {"tenant": tenant, **arguments(row)}
         with db.transaction(tenant) as connection:
-            return _record(connection.execute(self._insert, row).one())
+            engine = connection.dialect.name
+            change = self._creation(engine, tuple(sorted(row)))
+            return _record(change.execute(connection, chosen))
 
     def retrieve(
         self, tenant: UUID, id: UUID, where: Condition | None = None, **parent: Any
@@ -185,12 +189,8 @@ class SqlRepository(Repository):
         where: Condition | None = None,
     ) -> Record:
         """Update the given fields of a row, in one statement that also checks."""
-        fields = tuple(sorted({*values, "updated_at"}))
-        statement = self._replace(fields, if_match is not None)
-        chosen = {"tenant": tenant, "wanted_id": id, "if_match": if_match}
         new = {"updated_at": tables.now(), **values}
-        chosen |= {f"new_{field}": new[field] for field in fields}
-        return _record(self._written(statement, chosen, tenant, where))
+        return _record(self._written(tenant, id, new, if_match, where))
 
     def delete(
         self,
@@ -200,38 +200,58 @@ class SqlRepository(Repository):
         where: Condition | None = None,
     ) -> None:
         """Delete a row, in one statement that also checks."""
-        statement = self._delete if if_match is None else self._delete_matching
-        chosen = {"tenant": tenant, "wanted_id": id, "if_match": if_match}
-        self._written(statement, chosen, tenant, where)
-
-    def _replace_statement(self, fields: tuple[str, ...], matching: bool) -> Any:
-        columns = self.table.c
-        new: dict[str, ColumnElement[Any]] = {
-            field: bindparam(f"new_{field}", type_=columns[field].type)
-            for field in fields
-        }
-        new["version"] = columns.version + 1
-        statement = update(self.table).where(self._one).values(new)
-        if matching:
-            statement = statement.where(self._matching)
-        return statement.returning(*self._shown)
+        self._written(tenant, id, {}, if_match, where)
 
     def _written(
         self,
-        statement: Any,
-        chosen: dict[str, Any],
         tenant: UUID,
+        id: UUID,
+        new: Values,
+        if_match: int | None,
         where: Condition | None,
     ) -> Row[Any]:
-        """Execute a write of one row; where none came back, say why."""
-        if where:
-            statement = statement.where(self._met(where))
+        """Write new values to one row, or remove it; where it was not, say why."""
+        chosen = {"tenant": tenant, "wanted_id": id, "if_match": if_match}
+        chosen |= arguments(new)
+        shape = (tuple(sorted(new)), if_match is not None)
         with db.transaction(tenant) as connection:
-            row = connection.execute(statement, chosen).one_or_none()
+            engine = connection.dialect.name
+            change_of = self._change_of if where else self._change
+            change = change_of(engine, *shape, where or None)
+            row: Row[Any] | None = change.execute(connection, chosen)
             if row is None:
                 asked = select(self._met(where or {})).where(self._one)
                 raise _refusal(connection.execute(asked, chosen).one_or_none())
             return row
+
+    def _creation_of(self, engine: str, fields: tuple[str, ...]) -> Change:
+        new = parameters(self.table, fields)
+        return self._noted(insert(self.table).values(new), fields, engine)
+
+    def _change_of(
+        self,
+        engine: str,
+        fields: tuple[str, ...],
+        matching: bool,
+        where: Condition | None = None,
+    ) -> Change:
+        """Return the UPDATE of some fields, or the DELETE where there are none."""
+        statement: Any = delete(self.table)
+        if fields:
+            new = parameters(self.table, fields)
+            new["version"] = self.table.c.version + 1
+            statement = update(self.table).values(new)
+        statement = statement.where(self._one)
+        if matching:
+            statement = statement.where(self._matching)
+        if where:
+            statement = statement.where(self._met(where))
+        return self._noted(statement, fields, engine)
+
+    def _noted(self, write: Any, fields: tuple[str, ...], engine: str) -> Change:
+        if self._audited:
+            return audited(write, fields, self._shown, engine)
+        return Change(write.returning(*self._shown))
 
     def _met(self, where: Condition) -> ColumnElement[bool]:
         """Return what a rule asks of the row."""

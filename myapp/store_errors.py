@@ -21,23 +21,38 @@ GONE = (
 """A store that does not answer, or cannot do so now."""
 
 READ_ONLY = "25006"
+UNDEFINED = ("42P01", "42703")  # a table, a column
 
 
 def problem_of(error: Exception) -> Problem | None:
     """Return what a store's exception means to the caller, if it means anything."""
     if isinstance(error, IntegrityError):
         return _conflict(error)
-    if "no such " in str(getattr(error, "orig", "")):
-        return None  # SQLite without a migration: that is no outage
-    if isinstance(error, GONE) or _is_read_only(error):
+    if _lacks_migration(error):
+        return None  # SQLite calls it as it calls an outage
+    if isinstance(error, GONE) or _state(error) == READ_ONLY:  # a standby, just now
         return Unavailable()
     return None
 
 
-def _is_read_only(error: Exception) -> bool:
-    """Tell whether PostgreSQL is a standby just now, as in a failover."""
-    cause = getattr(error, "orig", None)
-    return getattr(cause, "sqlstate", None) == READ_ONLY
+def remedy_of(error: Exception) -> str | None:
+    """Return what helps a command that a store's exception has ended, if anything."""
+    if _lacks_migration(error):
+        return "The database is not up to date: run `flask db upgrade`, or ./run once."
+    if isinstance(error, (Unavailable, *GONE)):
+        return "A store does not answer: start it, or correct DATABASE_URL, REDIS_URL."
+    return None
+
+
+def _lacks_migration(error: Exception) -> bool:
+    missing = "no such " in str(getattr(error, "orig", ""))  # SQLite
+    return missing or _state(error) in UNDEFINED
+
+
+def _state(error: Exception) -> str | None:
+    """Return the code that PostgreSQL gives an error (SQLSTATE)."""
+    state: str | None = getattr(getattr(error, "orig", None), "sqlstate", None)
+    return state
 
 
 errors.translators.append(problem_of)

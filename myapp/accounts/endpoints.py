@@ -6,6 +6,7 @@ from myapp.accounts.models import (
     NEW_ACCOUNT,
     SIGN_UP,
     accounts,
+    check_captcha,
     close,
     sign_up,
 )
@@ -25,9 +26,11 @@ class AccountList(Resource):
         """List the accounts you belong to: your own."""
         return accounts.list(request.tenant, request.page)
 
-    @operation.create(SIGN_UP, answers=NEW_ACCOUNT)
+    @operation.create(SIGN_UP, accepts=NEW_ACCOUNT, answers=NEW_ACCOUNT)
     def post(self, request: Request) -> Record:
-        """Open an account; its owner's first API key is shown only here."""
+        """Open an account with its owner; a first API key is shown only here."""
+        authorization = request.environ.get("HTTP_AUTHORIZATION")
+        check_captcha(authorization, request.body["captcha"], request.peer)
         return sign_up(request.body)
 
 

@@ -3,21 +3,25 @@
 from datetime import datetime
 from hashlib import sha256
 from hmac import compare_digest
+from pkgutil import resolve_name
 from uuid import UUID
 
 from sqlalchemy import String, UniqueConstraint, create_engine, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
-from myapp import access, db, tables
+from myapp import access, audit, db, tables
 from myapp.access import EVERY_SCOPE, Principal, Role, Rule
 from myapp.api_keys.models import ApiKey, issue
 from myapp.contract import Contract
 from myapp.contract_rules import Schema
 from myapp.db import sql
+from myapp.errors import BrokenRule, Forbidden
+from myapp.passwords import PASSWORD
 from myapp.repository import Record, Values
 from myapp.sql_repository import SqlRepository
 from myapp.tables import UtcDateTime, Versioned
+from myapp.users.models import EMAIL, ready, users
 
 PROPERTIES: dict[str, Schema] = {
     "id": {"type": "string", "format": "uuid", "readOnly": True},
@@ -41,10 +45,22 @@ PROPERTIES: dict[str, Schema] = {
 ACCOUNT = Contract(
     "Account", description="A tenant: all else belongs to one.", properties=PROPERTIES
 )
+NEW_OWNER: dict[str, Schema] = {
+    "email": {**EMAIL, "writeOnly": True, "description": "The owner's address."},
+    "password": PASSWORD,
+    "captcha": {
+        "type": ["string", "null"],
+        "maxLength": 4000,
+        "default": None,
+        "writeOnly": True,
+        "description": "The answer to the captcha, where the server asks for one.",
+    },
+}
 NEW_ACCOUNT = Contract(
     "NewAccount",
-    description="A new account with its owner's first API key, shown only here.",
+    description="A new account, its owner, and a first API key, shown only here.",
     properties=PROPERTIES
+    | NEW_OWNER
     | {"api_key": {"type": "string", "maxLength": 100, "readOnly": True}},
 )
 
@@ -76,26 +92,47 @@ def operator_of(key: str) -> Principal | None:
 access.authenticators.append(operator_of)
 
 
+def _is_operator(principal: Principal | None) -> bool:
+    return principal is not None and principal.role is Role.OPERATOR
+
+
 def _may_sign_up(principal: Principal | None) -> bool:
-    operator = principal is not None and principal.role is Role.OPERATOR
-    return operator or bool(db.stores().settings["OPEN_SIGN_UP"])
+    return _is_operator(principal) or bool(db.stores().settings["OPEN_SIGN_UP"])
 
 
 SIGN_UP = Rule("operator, or anyone where sign-up is open", _may_sign_up)
 
 
+def check_captcha(authorization: str | None, answer: str | None, peer: str) -> None:
+    """Raise Forbidden where the function of the settings refuses an answer.
+
+    The function takes the answer and the caller's address. An operator needs none;
+    where sign-up is open, nobody has yet looked at who calls: Unauthorized is raised
+    for a credential that names nobody.
+    """
+    named = db.stores().settings["CAPTCHA"]
+    if not named or _is_operator(access.authenticate(authorization)):
+        return
+    if not resolve_name(named)(answer or "", peer):
+        rule = BrokenRule("/captcha", "captcha", "is not the answer: try another one")
+        raise Forbidden("The captcha is not solved.", [rule])
+
+
 def sign_up(
     values: Values, id: UUID | None = None, secret: bytes | None = None
 ) -> Record:
-    """Open an account with its owner's first key; return it as NEW_ACCOUNT.
+    """Open an account with its owner and a first key; return it as NEW_ACCOUNT.
 
     Raises Conflict where the slug is taken.
     """
     tenant = id or uuid7()
-    owner = {"name": "first key", "role": "owner", "scopes": [EVERY_SCOPE]}
+    key_of_owner = {"name": "first key", "role": "owner", "scopes": [EVERY_SCOPE]}
+    named = {field: values[field] for field in ("name", "slug")}
+    owner = ready(values["email"], values["password"], name=None, role="owner")
     with db.transaction(tenant):
-        account = accounts.create(tenant, values)
-        key = issue(tenant, owner, secret).values[-1]
+        account = accounts.create(tenant, named)
+        users.create(tenant, owner)
+        key = issue(tenant, key_of_owner, secret).values[-1]
     return Record((*account.values, key), account.version)
 
 
@@ -103,7 +140,9 @@ def close(tenant: UUID, id: UUID, if_match: int | None) -> None:
     """End all access to an account within a second; `purge` removes it later."""
     with db.transaction(tenant) as connection:
         accounts.replace(tenant, id, {"closed_at": tables.now()}, if_match)
-        connection.execute(delete(ApiKey).where(ApiKey.account_id == tenant))
+        keys = delete(ApiKey).where(ApiKey.account_id == tenant)
+        for key in connection.execute(keys.returning(ApiKey.id, ApiKey.version)).all():
+            audit.note(connection, tenant, "api_keys", key.id, key.version)
 
 
 def closed_before(moment: datetime) -> list[UUID]:
@@ -117,10 +156,12 @@ def closed_before(moment: datetime) -> list[UUID]:
 
 
 def purge(id: UUID) -> None:
-    """Remove a closed account with everything that it owns, in both stores."""
+    """Remove a closed account with all that it owns, in both stores, but its audit."""
     # Its row goes last: a purge that was cut short finds the account again.
     for key in db.redis_store.scan_iter(match=f"{{{id}}}:*", count=500):
         db.redis_store.delete(key)
     with db.transaction(id) as connection:
         closed = (Account.id == id, Account.closed_at.is_not(None))
-        connection.execute(delete(Account).where(*closed))
+        removal = delete(Account).where(*closed).returning(Account.version)
+        for version in connection.scalars(removal).all():
+            audit.note(connection, id, "accounts", id, version)

@@ -1,14 +1,20 @@
 """What accounts do: how one is opened, changed, closed and purged."""
 
 import re
+import sys
 from hashlib import sha256
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
 from redis import Redis
 
-from tests.actors import Actor
+from myapp.access import PROBE, PUBLIC
+from myapp.accounts.models import SIGN_UP
+from myapp.settings import SettingsError
+from tests.actors import OWNER, PASSWORD, Actor, add_user, sign_in
 from tests.answers import broken
+from tests.oauth import register
 from tests.tables import rows_of
 
 URL = "/v1/accounts"
@@ -22,17 +28,21 @@ def account(**own):
     return {"name": "Acme Tickets", "slug": f"acme-{uuid4().hex}", **own}
 
 
+def sign_up(**own):
+    """Return the body of a sign-up: an account and its owner."""
+    return account(email=OWNER, password=PASSWORD, **own)
+
+
 def address(actor):
     """Return the URL of an actor's account."""
     return f"{URL}/{actor.account_id}"
 
 
 @pytest.fixture
-def production(start_app, monkeypatch):
+def production(start_production):
     """A client of the application with production's settings and an operator."""
-    monkeypatch.setenv("MYAPP_CONFIG", "production")
     digest = sha256(OPERATOR_KEY.encode()).hexdigest()
-    return start_app(OPERATOR_KEY_SHA256=digest).test_client()
+    return start_production(OPERATOR_KEY_SHA256=digest).test_client()
 
 
 @pytest.fixture
@@ -74,10 +84,13 @@ def test_list_shows_the_callers_account_and_no_other(acme, rival):
 
 
 def test_create_answers_201_and_the_account_with_its_first_key(client):
-    body = account()
+    body = sign_up()
     made = client.post(URL, json=body)
     assert made.status_code == 201
-    assert body.items() <= made.json.items()
+    assert body.items() - made.json.items() == {
+        ("email", OWNER),
+        ("password", PASSWORD),
+    }
     assert made.location == f"{URL}/{made.json['id']}"
     owner = Actor(client, made.json["id"], made.json["api_key"])
     shown = owner.get(made.location)
@@ -91,8 +104,38 @@ def test_create_gives_the_first_key_to_an_owner_with_every_scope(acme):
     assert key["scopes"] == ["*"]
 
 
+def test_create_makes_its_owner_who_can_sign_in(client):
+    body = sign_up() | {"email": "Ada@Example.com"}
+    made = client.post(URL, json=body)
+    acme = Actor(client, made.json["id"], made.json["api_key"])
+    shown = sign_in(acme, "ada@example.com").get("/v1/users/me").json
+    assert shown["email"] == shown["name"] == "ada@example.com"
+    assert shown["role"] == "owner"
+    assert [user["id"] for user in acme.get("/v1/users").json["items"]] == [shown["id"]]
+
+
+def test_create_shows_no_password(client):
+    for own in ({}, {"slug": "No Slug"}):
+        answer = client.post(URL, json=sign_up() | own)
+        assert PASSWORD not in answer.text
+
+
+def test_create_takes_an_address_that_another_account_has(client):
+    for _ in range(2):
+        assert client.post(URL, json=sign_up()).status_code == 201
+
+
+def test_create_with_a_taken_slug_makes_no_user(app, client):
+    body = sign_up()
+    first = client.post(URL, json=body)
+    taken = body | {"email": "eve@example.com"}
+    assert client.post(URL, json=taken).status_code == 409
+    [user] = rows_of(app, first.json["id"])["users"]
+    assert user["email"] == OWNER
+
+
 def test_create_with_a_taken_slug_answers_409_and_names_it(client):
-    body = account()
+    body = sign_up()
     assert client.post(URL, json=body).status_code == 201
     refused = client.post(URL, json=body)
     assert refused.status_code == 409
@@ -110,6 +153,12 @@ def test_create_with_a_taken_slug_answers_409_and_names_it(client):
         pytest.param({"slug": "-acme"}, {("/slug", "pattern")}, id="leading-hyphen"),
         pytest.param({"slug": "ac--me"}, {("/slug", "pattern")}, id="two-hyphens"),
         pytest.param({"slug": "café"}, {("/slug", "pattern")}, id="not-ascii"),
+        pytest.param({"email": "ada"}, {("/email", "format")}, id="no-address"),
+        pytest.param({"password": "short"}, {("/password", "minLength")}, id="short"),
+        pytest.param(
+            {"password": "1234567890"}, {("/password", "common")}, id="common"
+        ),
+        pytest.param({"captcha": 1}, {("/captcha", "type")}, id="captcha"),
         pytest.param({"id": str(uuid4())}, {("/id", "readOnly")}, id="id"),
         pytest.param(
             {"api_key": "x"}, {("/api_key", "additionalProperties")}, id="key"
@@ -125,13 +174,13 @@ def test_create_with_a_taken_slug_answers_409_and_names_it(client):
     ],
 )
 def test_create_with_an_invalid_body_answers_400(client, own, rules):
-    refused = client.post(URL, json=account(**own))
+    refused = client.post(URL, json=sign_up() | own)
     assert refused.status_code == 400
     assert broken(refused) == rules
 
 
 def test_create_in_production_without_a_token_answers_401(production):
-    body = account()
+    body = sign_up()
     assert production.post(URL, json=body).status_code == 401
 
 
@@ -145,18 +194,18 @@ def test_create_in_production_without_a_token_answers_401(production):
     ],
 )
 def test_create_in_production_with_an_unknown_key_answers_401(production, key):
-    refused = Actor(production, "", key).post(URL, json=account())
+    refused = Actor(production, "", key).post(URL, json=sign_up())
     assert refused.status_code == 401
     assert 'error="invalid_token"' in refused.headers["WWW-Authenticate"]
 
 
 def test_create_in_production_by_an_owner_answers_403(production, acme):
     owner = Actor(production, acme.account_id, acme.key)
-    assert owner.post(URL, json=account()).status_code == 403
+    assert owner.post(URL, json=sign_up()).status_code == 403
 
 
 def test_create_in_production_by_the_operator_answers_201(production, operator):
-    made = operator.post(URL, json=account())
+    made = operator.post(URL, json=sign_up())
     assert made.status_code == 201
     owner = Actor(production, made.json["id"], made.json["api_key"])
     assert owner.get(made.location).status_code == 200
@@ -166,21 +215,96 @@ def test_create_takes_the_operators_digest_in_upper_case(start_app):
     digest = sha256(OPERATOR_KEY.encode()).hexdigest().upper()
     app = start_app(OPEN_SIGN_UP=False, OPERATOR_KEY_SHA256=digest)
     operator = Actor(app.test_client(), "", OPERATOR_KEY)
-    assert operator.post(URL, json=account()).status_code == 201
+    assert operator.post(URL, json=sign_up()).status_code == 201
 
 
 @pytest.mark.parametrize("digest", ["", "é", "x" * 64])
 def test_create_without_an_operator_in_the_settings_answers_401(start_app, digest):
     app = start_app(OPEN_SIGN_UP=False, OPERATOR_KEY_SHA256=digest)
     nobody = Actor(app.test_client(), "", OPERATOR_KEY)
-    assert nobody.post(URL, json=account()).status_code == 401
+    assert nobody.post(URL, json=sign_up()).status_code == 401
 
 
 def test_the_operator_can_do_nothing_else(operator, production):
     for operation in production.application.extensions["operations"]:
         url = re.sub("<uuid:.*?>", str(uuid4()), operation.url)
-        if operation.feature != "health" and (operation.method, url) != ("POST", URL):
+        if operation.rule not in (PUBLIC, PROBE, SIGN_UP):
             assert operator.open(operation.method, url).status_code == 403, operation
+
+
+# --- a captcha
+
+SOLVED = "the answer to a captcha"
+asked = []
+
+
+def is_solved(answer, peer):
+    """Tell whether a captcha is solved, as a function of the settings does."""
+    asked.append((answer, peer))
+    return answer == SOLVED
+
+
+@pytest.fixture
+def guarded(start_app, monkeypatch):
+    """A client of an application that is open, and asks for a captcha."""
+    module = SimpleNamespace(is_solved=is_solved)
+    monkeypatch.setitem(sys.modules, "captcha_of_the_tests", module)
+    asked.clear()
+    digest = sha256(OPERATOR_KEY.encode()).hexdigest()
+    named = {"CAPTCHA": "captcha_of_the_tests:is_solved"}
+    return start_app(**named, OPERATOR_KEY_SHA256=digest).test_client()
+
+
+def test_create_with_the_captcha_solved_answers_201(guarded):
+    peer = {"REMOTE_ADDR": "192.0.2.7"}
+    made = guarded.post(URL, json=sign_up(captcha=SOLVED), environ_base=peer)
+    assert made.status_code == 201
+    assert "captcha" not in made.json
+    assert asked == [(SOLVED, "192.0.2.7")]
+
+
+@pytest.mark.parametrize("own", [{}, {"captcha": None}, {"captcha": "another"}])
+def test_create_without_the_captcha_answers_403_and_opens_nothing(guarded, own):
+    body = sign_up(**own)
+    refused = guarded.post(URL, json=body)
+    assert refused.status_code == 403
+    assert broken(refused) == {("/captcha", "captcha")}
+    assert guarded.post(URL, json=body | {"captcha": SOLVED}).status_code == 201
+
+
+def test_create_with_an_invalid_body_asks_for_no_captcha(guarded):
+    assert guarded.post(URL, json=sign_up(captcha=SOLVED, name="")).status_code == 400
+    assert asked == []
+
+
+def test_create_by_the_operator_needs_no_captcha(guarded):
+    operator = Actor(guarded, "", OPERATOR_KEY)
+    assert operator.post(URL, json=sign_up()).status_code == 201
+    assert asked == []
+
+
+def test_create_by_an_owner_needs_the_captcha_as_anyone(guarded, acme):
+    owner = Actor(guarded, acme.account_id, acme.key)
+    assert owner.post(URL, json=sign_up()).status_code == 403
+    assert owner.post(URL, json=sign_up(captcha=SOLVED)).status_code == 201
+
+
+def test_create_with_a_captcha_and_an_unknown_key_answers_401(guarded):
+    nobody = Actor(guarded, "", "another key")
+    assert nobody.post(URL, json=sign_up(captcha=SOLVED)).status_code == 401
+
+
+def test_create_without_a_captcha_in_the_settings_takes_any_answer(client):
+    assert client.post(URL, json=sign_up(captcha="any")).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "named",
+    ["nowhere:check", "hashlib:nothing", "hashlib", "hashlib:algorithms", "a b", ":"],
+)
+def test_start_with_a_captcha_that_is_no_function_says_what_to_name(start_app, named):
+    with pytest.raises(SettingsError, match="CAPTCHA=.*package.module:function"):
+        start_app(CAPTCHA=named)
 
 
 # --- retrieve
@@ -287,6 +411,20 @@ def test_delete_ends_every_key_of_the_account(acme, rival, pass_time):
     assert rival.get(address(rival)).status_code == 200
 
 
+def test_delete_ends_every_session_and_login_of_the_account(acme, pass_time):
+    user, member = sign_in(acme), add_user(acme, "member")
+    app = register(acme)
+    granted = app.credentials_token().json
+    machine = Actor(acme.client, acme.account_id, granted["access_token"])
+    slug = acme.get(address(acme)).json["slug"]
+    assert user.delete(address(acme)).status_code == 204
+    pass_time(seconds=1)
+    for ended in (user, member, machine):
+        assert ended.get("/v1/customers").status_code == 401
+    body = {"account": slug, "username": OWNER, "password": PASSWORD}
+    assert acme.client.post("/v1/auth/login", json=body).status_code == 401
+
+
 def test_delete_ends_access_in_another_worker_within_a_second(
     acme, start_app, pass_time
 ):
@@ -305,7 +443,7 @@ def test_delete_is_survived_by_no_key_made_at_the_same_moment(acme, pass_time):
 
 
 def test_delete_keeps_the_slug_taken_until_the_purge(client, acme, purge, pass_time):
-    body = account(slug=acme.get(address(acme)).json["slug"])
+    body = sign_up(slug=acme.get(address(acme)).json["slug"])
     acme.delete(address(acme))
     assert client.post(URL, json=body).status_code == 409
     pass_time(days=31)
@@ -342,7 +480,8 @@ def test_purge_removes_all_that_a_closed_account_owned(
     assert before["accounts"] and before["api_keys"] and before["customers"]
     pass_time(days=31)
     assert "closed accounts" in purge()
-    assert not any(rows_of(app, acme.account_id).values())
+    left = {name for name, rows in rows_of(app, acme.account_id).items() if rows}
+    assert left == {"audit_entries"}
     assert not [*redis.scan_iter(f"*{acme.account_id}*")]
 
 

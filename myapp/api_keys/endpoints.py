@@ -1,6 +1,6 @@
 """The endpoints of API keys."""
 
-from myapp.access import ADMIN
+from myapp.access import ADMIN, refuse_beyond
 from myapp.api import FeatureApi, Resource
 from myapp.api_keys.models import (
     API_KEY,
@@ -8,7 +8,6 @@ from myapp.api_keys.models import (
     api_keys,
     change_key,
     issue,
-    refuse_beyond,
     revoke,
 )
 from myapp.operations import operation

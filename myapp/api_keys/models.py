@@ -1,16 +1,7 @@
-"""API keys: the contracts, the table, the repository, and how a key is verified.
+"""API keys: the contracts, the table, the repository, and how a key is verified."""
 
-A key is `myapp_` and base64url of the account's id, 256 random bits and a CRC-32:
-the account leads to the row in one statement, the checksum spares the look-up for
-what is no key. Only its SHA-256 is stored (docs/adr/0004).
-"""
-
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import crc32
 from contextlib import suppress
 from datetime import datetime, timedelta
-from hashlib import sha256
-from secrets import token_bytes
 from typing import Any
 from uuid import UUID
 
@@ -19,27 +10,26 @@ from sqlalchemy import (
     String,
     UniqueConstraint,
     bindparam,
-    column,
     or_,
     select,
-    table,
     update,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
 from myapp import access, db, tables
-from myapp.access import Principal, Role
+from myapp.access import ROLES, SCOPE, Principal, Role, refuse_beyond
 from myapp.contract import Contract
 from myapp.contract_rules import Schema
 from myapp.db import sql
-from myapp.errors import Forbidden, Unavailable
+from myapp.errors import Unavailable
 from myapp.repository import Change, Record, Values
 from myapp.sql_repository import SqlRepository
 from myapp.tables import TenantOwned, UtcDateTime
+from myapp.tenants import accounts
+from myapp.tokens import account_of, digest, new_token
 
 PREFIX = "myapp_"
 USE_IS_NOTED_EVERY = timedelta(minutes=1)
-ROLES = ["viewer", "member", "admin", "owner"]
 
 PROPERTIES: dict[str, Schema] = {
     "id": {"type": "string", "format": "uuid", "readOnly": True},
@@ -49,14 +39,10 @@ PROPERTIES: dict[str, Schema] = {
         "maxLength": 120,
         "examples": ["nightly import"],
     },
-    "role": {"type": "string", "enum": ROLES, "examples": ["member"]},
+    "role": {"type": "string", "enum": list(ROLES), "examples": ["member"]},
     "scopes": {
         "type": "array",
-        "items": {
-            "type": "string",
-            "pattern": r"^(\*|[a-z_]+:(read|write))$",
-            "maxLength": 64,
-        },
+        "items": SCOPE,
         "minItems": 1,
         "maxItems": 50,
         "uniqueItems": True,
@@ -98,41 +84,19 @@ class ApiKey(TenantOwned, sql.Model):
 api_keys = SqlRepository(ApiKey, API_KEY)
 
 
-def new_key(account_id: UUID, secret: bytes) -> str:
-    """Return the key of an account that carries a secret of 32 bytes."""
-    body = account_id.bytes + secret
-    checksum = crc32(body).to_bytes(4, "big")
-    return PREFIX + urlsafe_b64encode(body + checksum).rstrip(b"=").decode()
-
-
-def account_of(key: str) -> UUID | None:
-    """Return the account that a well-formed key names, None for anything else."""
-    try:
-        raw = urlsafe_b64decode(key.removeprefix(PREFIX) + "==")
-        account_id, secret = UUID(bytes=raw[:16]), raw[16:48]
-    except ValueError:
-        return None
-    # base64 reads many spellings alike; a key has the one that we gave it.
-    return account_id if key == new_key(account_id, secret) else None
-
-
 def issue(tenant: UUID, values: Values, secret: bytes | None = None) -> Record:
     """Store a new key; return it as NEW_API_KEY, with the key at the end."""
-    key = new_key(tenant, secret or token_bytes(32))
-    record = api_keys.create(tenant, values, key_sha256=_digest(key))
+    key = new_token(PREFIX, tenant, secret)
+    record = api_keys.create(tenant, values, key_sha256=digest(key))
     return Record((*record.values, key), record.version)
-
-
-def _digest(key: str) -> str:
-    return sha256(key.encode()).hexdigest()
 
 
 def principal_of(key: str) -> Principal | None:
     """Return whom a live key stands for; note its use, to the minute."""
-    account_id = account_of(key)
+    account_id = account_of(PREFIX, key)
     if account_id is None:
         return None
-    wanted = {"tenant": account_id, "digest": _digest(key)}
+    wanted = {"tenant": account_id, "digest": digest(key)}
     with db.transaction(account_id, read_only=True) as connection:
         row = connection.execute(_FIND, wanted).one_or_none()
     if row is None:
@@ -153,26 +117,17 @@ def _note_use(account_id: UUID, id: UUID, noted_before: datetime) -> None:
         connection.execute(noted)
 
 
-# Named as the foreign key names it: the models of accounts import this file.
-_accounts = table("accounts", column("id"), column("closed_at"))
 _FIND = (
     select(ApiKey.id, ApiKey.role, ApiKey.scopes, ApiKey.last_used_at)
-    .join(_accounts, _accounts.c.id == ApiKey.account_id)
+    .join(accounts, accounts.c.id == ApiKey.account_id)
     .where(
         ApiKey.account_id == bindparam("tenant"),
         ApiKey.key_sha256 == bindparam("digest"),
-        _accounts.c.closed_at.is_(None),
+        accounts.c.closed_at.is_(None),
     )
 )
 
 access.authenticators.append(principal_of)
-
-
-def refuse_beyond(principal: Principal, values: Values) -> None:
-    """Raise Forbidden for a role or scope that the caller does not have."""
-    role = Role[values["role"].upper()]
-    if role > principal.role or not all(map(principal.has_scope, values["scopes"])):
-        raise Forbidden("A key cannot reach beyond your own role and scopes.")
 
 
 def change_key(

@@ -1,7 +1,7 @@
 """The health endpoints, for load balancers and deployments."""
 
 from myapp import db
-from myapp.access import PUBLIC
+from myapp.access import PROBE
 from myapp.api import FeatureApi, Resource
 from myapp.contract import Contract
 from myapp.operations import operation
@@ -21,7 +21,7 @@ blueprint = api.blueprint
 
 @api.route("/live")
 class Live(Resource):
-    @operation.action(PUBLIC, answers=HEALTH)
+    @operation.action(PROBE, answers=HEALTH)
     def get(self, request: Request) -> Record:
         """Tell that the process answers."""
         return OK
@@ -29,7 +29,7 @@ class Live(Resource):
 
 @api.route("/ready")
 class Ready(Resource):
-    @operation.action(PUBLIC, answers=HEALTH)
+    @operation.action(PROBE, answers=HEALTH)
     def get(self, request: Request) -> Record:
         """Tell that both stores answer, or 503."""
         db.ping()

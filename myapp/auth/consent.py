@@ -1,0 +1,199 @@
+"""The consent page: a user signs in, and lets a client act (RFC 6749, section 4.1).
+
+No cookie keeps anybody signed in here: each consent asks for the password. The form
+is good only in the browser that was shown it (a cookie), for the request it was shown
+for (a token), and never inside another page's frame.
+"""
+
+from base64 import b64encode
+from hashlib import sha256
+from hmac import compare_digest
+from html import escape
+from secrets import token_urlsafe
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from authlib.oauth2.rfc6749 import OAuth2Error
+from werkzeug.http import dump_cookie, parse_cookie
+
+from myapp import db, errors
+from myapp.auth.forms import AUTHORIZATION
+from myapp.auth.protocol import FORM, NOT_STORED, read_form, read_parameters
+from myapp.auth.server import OAuthRequest, server, user_of
+from myapp.errors import BadRequest, Forbidden, Problem, Reply, Unauthorized
+from myapp.kinds import Protocol
+from myapp.request import Request
+from myapp.secret_key import derived
+
+HTML = "text/html; charset=utf-8"
+COOKIE = "consent"
+STYLE = """
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 24rem; margin: 3rem auto;
+  padding: 0 1rem; color: #1f2933; background: #fff }
+h1 { font-size: 1.3rem }
+label { display: block; margin: 1rem 0 }
+input { display: block; width: 100%; box-sizing: border-box; padding: .5rem;
+  font: inherit; border: 1px solid #7b8794; border-radius: .3rem }
+button { font: inherit; padding: .5rem 1.2rem; margin-right: .5rem;
+  border: 1px solid #0b5cad; border-radius: .3rem; background: #fff; color: #0b5cad }
+button.main { background: #0b5cad; color: #fff }
+.wrong { color: #b00020 }
+code { background: #f0f2f4; padding: 0 .25rem }
+"""
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>{style}</style>
+<main>
+<h1>{title}</h1>
+{main}
+</main>
+</html>
+"""
+FORM_PAGE = """{wrong}
+<p>It asks to act for you, at most in the role <b>{role}</b>, with these scopes:</p>
+<p>{scopes}</p>
+<p>You go on to <code>{target}</code>.</p>
+<form method="post" action="/v1/auth/authorize">
+{hidden}
+<label>E-mail address
+<input name="username" type="email" autocomplete="username" required autofocus></label>
+<label>Password
+<input name="password" type="password" autocomplete="current-password" required></label>
+<button class="main" name="decision" value="allow">Allow</button>
+<button name="decision" value="deny" formnovalidate>Deny</button>
+</form>"""
+_HASH = b64encode(sha256(STYLE.encode()).digest()).decode()
+POLICY = (
+    f"default-src 'none'; style-src 'sha256-{_HASH}'; form-action 'self'{{target}};"
+    " base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+def ask(request: Request) -> Reply:
+    """Show the consent page, or send the client away with an error."""
+    return _ask(request, AUTHORIZATION.validate(dict(request.query)))
+
+
+def answer(request: Request) -> Reply:
+    """Carry out what the user has decided; raise Forbidden for a forged form."""
+    sent = request.body
+    asked = {name: sent[name] for name in AUTHORIZATION.writable if sent[name]}
+    _refuse_forged(request, asked, sent["csrf_token"] or "")
+    oauth = OAuthRequest(request, asked)
+    try:
+        grant = server.get_consent_grant(oauth)
+    except OAuth2Error as error:
+        return _turned_away(oauth, error)
+    user = None
+    if sent["decision"] == "allow":
+        name, password = sent["username"] or "", sent["password"] or ""
+        user = user_of(oauth.client, name, password, oauth.origin)
+        if user is None:
+            return _ask(request, asked, wrong=True)
+    reply: Reply = server.create_authorization_response(oauth, user, grant=grant)
+    return reply
+
+
+def _ask(request: Request, asked: dict[str, Any], *, wrong: bool = False) -> Reply:
+    oauth = OAuthRequest(request, asked)
+    try:
+        server.get_consent_grant(oauth)
+    except OAuth2Error as error:
+        return _turned_away(oauth, error)
+    nonce = _nonce(request) or token_urlsafe(24)
+    fields = {**oauth.fields, "csrf_token": _token(nonce, oauth.fields)}
+    target = urlsplit(oauth.payload.redirect_uri)
+    origin = f"{target.scheme}://{target.netloc}"
+    main = FORM_PAGE.format(
+        wrong='<p class="wrong" role="alert">That is not right.</p>' if wrong else "",
+        role=oauth.client.row.role,
+        scopes=" ".join(f"<code>{escape(scope)}</code>" for scope in _scopes(oauth)),
+        target=escape(origin),
+        hidden="\n".join(
+            f'<input type="hidden" name="{name}" value="{escape(value)}">'
+            for name, value in fields.items()
+        ),
+    )
+    title = f"{oauth.client.row.name} wants to sign you in"
+    reply = page(401 if wrong else 200, title, main, target=f" {origin}")
+    challenge = Unauthorized("").headers if wrong else {}
+    return reply._replace(
+        headers={**reply.headers, **challenge, "Set-Cookie": _cookie(nonce)}
+    )
+
+
+def _scopes(oauth: OAuthRequest) -> list[str]:
+    return (oauth.client.get_allowed_scope(oauth.payload.scope) or "").split()
+
+
+def _turned_away(oauth: OAuthRequest, error: OAuth2Error) -> Reply:
+    """Send an error to the client, if its address is known to be its own."""
+    if error.redirect_uri:
+        reply: Reply = server.handle_error_response(oauth, error)
+        return reply
+    raise BadRequest(
+        f"{error.error}: {error.description or 'the request is not valid'}"
+    )
+
+
+def _nonce(request: Request) -> str:
+    return parse_cookie(request.environ.get("HTTP_COOKIE")).get(COOKIE, "")
+
+
+def _cookie(nonce: str) -> str:
+    return dump_cookie(
+        COOKIE,
+        nonce,
+        path="/v1/auth/authorize",
+        secure=db.stores().settings["PUBLIC_URL"].startswith("https:"),
+        httponly=True,
+        samesite="Strict",
+    )
+
+
+def _token(nonce: str, asked: dict[str, Any]) -> str:
+    """Return what ties a form to a browser and to what was asked for."""
+    return derived("consent", msgspec.json.encode([nonce, sorted(asked.items())])).hex()
+
+
+def _refuse_forged(request: Request, asked: dict[str, Any], token: str) -> None:
+    nonce = _nonce(request)
+    if not nonce or not compare_digest(_token(nonce, asked), token):
+        raise Forbidden("This form was not made here, or not for you: start again.")
+
+
+def page(status: int, title: str, main: str, *, target: str = "") -> Reply:
+    """Return a page that runs no script, loads nothing and is in no frame."""
+    html = PAGE.format(title=escape(title), style=STYLE, main=main)
+    policy = POLICY.format(target=target)
+    headers = {"Content-Type": HTML, "Content-Security-Policy": policy, **NOT_STORED}
+    return Reply(status, html.encode(), headers)
+
+
+def respond(error: Exception, request_id: str) -> Reply:
+    """Return a page that says what went wrong."""
+    problem: Problem = errors.problem_of(error)
+    text = escape(problem.detail or problem.__doc__ or "")
+    broken = "".join(
+        f"<li><code>{escape(rule.at)}</code> {escape(rule.detail)}</li>"
+        for rule in problem.errors
+    )
+    main = f"<p>{text}</p><ul>{broken}</ul><p>Request {escape(request_id)}.</p>"
+    reply = page(problem.status, problem.title, main)
+    return reply._replace(headers={**reply.headers, **problem.headers})
+
+
+PAGES = Protocol(
+    reads=(FORM,),
+    answers="text/html",
+    problems="text/html",
+    problem_schema={"title": "Page", "description": "For people.", "type": "string"},
+    read_body=read_form,
+    read_query=read_parameters,
+    respond=respond,
+    redirects=True,
+)

@@ -1,0 +1,95 @@
+"""Passwords: hashed with argon2id, a few at a time, and none that everybody knows."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from threading import BoundedSemaphore
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
+from myapp import db
+from myapp.contract_rules import Schema
+from myapp.errors import BrokenRule, InvalidBody, Unavailable
+
+PASSWORD: Schema = {
+    "type": "string",
+    "minLength": 10,
+    "maxLength": 128,
+    "writeOnly": True,
+    "examples": ["correct horse battery staple"],
+}
+"""The contract of a password that is chosen; one that is checked has no minLength."""
+
+GIVEN: Schema = {
+    "type": "string",
+    "maxLength": 128,
+    "writeOnly": True,
+    "examples": ["correct horse battery staple"],
+}
+COMMON = frozenset(
+    word for word in FREQUENCY_LISTS["passwords"] if len(word) >= PASSWORD["minLength"]
+)
+HASHES_AT_ONCE = 2
+"""A hash takes 25 ms of a core and 19 MiB: a flood of logins gets no more than this."""
+MOST_IN_LINE = 6
+"""Those who hash, and who wait for it: two of a worker's eight threads stay free."""
+
+_line, _turns = BoundedSemaphore(MOST_IN_LINE), BoundedSemaphore(HASHES_AT_ONCE)
+
+
+@cache
+def _hasher(time_cost: int, memory_cost: int) -> PasswordHasher:
+    return PasswordHasher(time_cost, memory_cost, parallelism=1)
+
+
+def hasher() -> PasswordHasher:
+    """Return the hasher of the application at work, with the cost of its settings."""
+    settings = db.stores().settings
+    return _hasher(settings["ARGON2_TIME"], settings["ARGON2_MEMORY"])
+
+
+@contextmanager
+def _a_turn() -> Iterator[None]:
+    """Wait for one of the few turns; raise Unavailable where too many wait."""
+    if not _line.acquire(blocking=False):
+        raise Unavailable("Too many passwords are being checked: try again.")
+    try:
+        with _turns:
+            yield
+    finally:
+        _line.release()
+
+
+def hashed(password: str) -> str:
+    """Return what is stored of a password (argon2id, RFC 9106)."""
+    with _a_turn():
+        return hasher().hash(password)
+
+
+def matches(stored: str | None, password: str) -> bool:
+    """Tell whether a password is the stored one; takes as long where there is none."""
+    with _a_turn():
+        try:
+            return hasher().verify(stored or _nobodys(hasher()), password)
+        except (VerifyMismatchError, InvalidHashError):
+            return False
+
+
+@cache
+def _nobodys(hasher: PasswordHasher) -> str:
+    """Return a hash that no password matches, as dear to check as any other."""
+    return hasher.hash("no password")[:-4] + "AAAA"
+
+
+def is_outdated(stored: str) -> bool:
+    """Tell whether the settings now ask for a dearer hash."""
+    return hasher().check_needs_rehash(stored)
+
+
+def refuse_common(password: str, at: str = "/password") -> None:
+    """Raise InvalidBody for one of the passwords that are guessed first."""
+    if password.lower() in COMMON:
+        rule = BrokenRule(at, "common", "is among the first that are guessed")
+        raise InvalidBody("Choose a password that nobody else uses.", [rule])

@@ -1,0 +1,255 @@
+"""What sessions do: they show who is signed in, and end it."""
+
+from uuid import uuid4
+
+import pytest
+
+from tests.actors import Actor, add_user, home_of, log_in, sign_in
+from tests.answers import told
+from tests.oauth import holder, register
+from tests.tables import rows_of
+
+URL = "/v1/auth/sessions"
+ME = "/v1/users/me"
+MISSING = f"{URL}/{uuid4()}"
+MEMBER = "member@example.com"
+
+
+@pytest.fixture
+def member(acme):
+    return add_user(acme, "member")
+
+
+def listed(actor, **query):
+    """Return the sessions that somebody sees."""
+    shown = actor.get(URL, query_string=query)
+    assert shown.status_code == 200
+    return shown.json["items"]
+
+
+def url_of(session):
+    return f"{URL}/{session['id']}"
+
+
+def own_id(user):
+    return user.get(ME).json["id"]
+
+
+def refresh(actor, token):
+    """Exchange the refresh token of a login."""
+    asked = {"grant_type": "refresh_token", "refresh_token": token}
+    return actor.client.post("/v1/auth/token", data=asked)
+
+
+# --- list
+
+
+def test_list_shows_where_somebody_signed_in_from(app, acme):
+    client = app.test_client()
+    client.environ_base["HTTP_USER_AGENT"] = "Browser/1.0"
+    user = sign_in(Actor(client, acme.account_id, acme.key))
+    [session] = listed(user)
+    assert session["user_id"] == own_id(user)
+    assert session["client_id"] is None
+    assert session["scopes"] == ["*"]
+    assert session["address"] == home_of(acme)
+    assert session["user_agent"] == "Browser/1.0"
+    assert session["created_at"] < session["expires_at"]
+
+
+def test_list_shows_a_member_their_own_newest_first(acme, member):
+    sign_in(acme)
+    other = sign_in(acme, MEMBER)
+    assert {session["user_id"] for session in listed(member)} == {own_id(member)}
+    assert listed(member) == listed(other)
+    made = [session["created_at"] for session in listed(member)]
+    assert made == sorted(made, reverse=True) and len(made) == 2
+
+
+def test_list_shows_an_admin_those_of_the_account(acme, rival, member):
+    admin = add_user(acme, "admin")
+    sign_in(rival)
+    both = {own_id(member), own_id(admin)}
+    for caller in (admin, acme, acme.with_key("admin", ["*"])):
+        assert {session["user_id"] for session in listed(caller)} == both
+        chosen = listed(caller, user_id=own_id(member))
+        assert [session["user_id"] for session in chosen] == [own_id(member)]
+
+
+def test_list_shows_no_other_ones_to_a_member_who_asks_for_them(acme, member):
+    owner = sign_in(acme)
+    assert listed(member, user_id=own_id(owner)) == []
+    assert len(listed(member, user_id=own_id(member))) == 1
+
+
+@pytest.mark.parametrize("role", ["viewer", "member"])
+def test_list_shows_nothing_to_a_key_of_no_user(acme, member, role):
+    assert listed(acme.with_key(role, ["*"])) == []
+
+
+def test_list_shows_through_which_client(acme):
+    app = register(acme)
+    granted = app.credentials_token().json
+    [own] = [session for session in listed(acme) if session["client_id"]]
+    assert own["user_id"] is None
+    assert own["scopes"] == granted["scope"].split()
+
+
+def test_no_answer_shows_a_token_and_no_row_stores_one(app, acme):
+    tokens = log_in(acme).json
+    user = holder(acme, tokens["access_token"])
+    stored = repr(rows_of(app, acme.account_id))
+    for token in (tokens["access_token"], tokens["refresh_token"]):
+        assert token not in stored
+        assert token not in user.get(URL).text
+
+
+def test_expired_session_is_dead_and_goes_with_the_next_login(acme, pass_time):
+    tokens = log_in(acme).json
+    pass_time(days=31)
+    assert refresh(acme, tokens["refresh_token"]).status_code == 400
+    sign_in(acme)
+    assert len(listed(acme)) == 1
+
+
+def test_expired_access_token_is_refused_and_its_session_lives_on(acme, pass_time):
+    tokens = log_in(acme).json
+    user = holder(acme, tokens["access_token"])
+    pass_time(seconds=tokens["expires_in"] - 5)
+    assert user.get(URL).status_code == 200
+    pass_time(seconds=40)  # clocks may differ by 30 seconds
+    assert user.get(URL).status_code == 401
+    assert refresh(acme, tokens["refresh_token"]).status_code == 200
+
+
+# --- delete one
+
+
+def test_delete_ends_access_and_refresh_token_within_a_second(acme, member, pass_time):
+    tokens = log_in(acme, MEMBER).json
+    stolen = holder(acme, tokens["access_token"])
+    assert stolen.get(ME).status_code == 200
+    [newest, _] = listed(member)
+    assert member.delete(url_of(newest)).status_code == 204
+    pass_time(seconds=1)
+    assert stolen.get(ME).status_code == 401
+    assert refresh(acme, tokens["refresh_token"]).status_code == 400
+    assert member.get(ME).status_code == 200
+    assert len(listed(member)) == 1
+
+
+def test_delete_leaves_the_refresh_tokens_of_other_sessions(acme, member):
+    kept, ended = (log_in(acme, MEMBER).json for _ in range(2))
+    [newest, *_] = listed(member)
+    assert member.delete(url_of(newest)).status_code == 204
+    assert refresh(acme, ended["refresh_token"]).status_code == 400
+    assert refresh(acme, kept["refresh_token"]).status_code == 200
+
+
+def test_delete_twice_answers_404(member):
+    [session] = listed(member)
+    assert member.delete(url_of(session)).status_code == 204
+    # Until the second is over, this worker still knows the token.
+    assert member.delete(url_of(session)).status_code == 404
+
+
+def test_delete_of_anothers_by_a_member_answers_403_and_ends_nothing(
+    acme, member, pass_time
+):
+    owner = sign_in(acme)
+    [session] = listed(owner, user_id=own_id(owner))
+    for caller in (member, acme.with_key("member", ["*"])):
+        assert caller.delete(url_of(session)).status_code == 403
+    pass_time(seconds=1)
+    assert owner.get(ME).status_code == 200
+
+
+def test_delete_of_anothers_by_an_admin_ends_it(acme, member, pass_time):
+    admin = add_user(acme, "admin")
+    [session] = listed(member)
+    assert admin.delete(url_of(session)).status_code == 204
+    pass_time(seconds=1)
+    assert member.get(ME).status_code == 401
+
+
+def test_delete_of_another_accounts_answers_404_and_ends_nothing(
+    acme, rival, pass_time
+):
+    theirs = sign_in(rival)
+    [session] = listed(theirs)
+    owner = sign_in(acme)
+    found, missing = owner.delete(url_of(session)), owner.delete(MISSING)
+    assert found.status_code == 404
+    assert told(found) == told(missing)
+    pass_time(seconds=1)
+    assert theirs.get(ME).status_code == 200
+
+
+def test_delete_with_another_version_answers_412_and_ends_nothing(member, pass_time):
+    [session] = listed(member)
+    other = {"If-Match": '"2-00000000"'}
+    assert member.delete(url_of(session), other).status_code == 412
+    pass_time(seconds=1)
+    assert member.get(ME).status_code == 200
+
+
+def test_delete_without_the_scope_answers_403(acme, member):
+    [session] = listed(member)
+    reader = acme.with_key("owner", ["sessions:read"])
+    assert reader.delete(url_of(session)).status_code == 403
+    assert reader.delete(URL).status_code == 403
+
+
+def test_delete_is_audited_with_who_did_it(acme, member):
+    [session] = listed(member)
+    subject = f"user:{own_id(member)}"
+    member.delete(url_of(session))
+    entries = acme.get("/v1/audit_entries").json["items"]
+    [entry] = [entry for entry in entries if entry["object_id"] == session["id"]][:1]
+    assert entry["resource"] == "sessions"
+    assert entry["operation"] == "sessions_delete"
+    assert subject in entry.values()
+
+
+# --- delete all
+
+
+def test_sign_out_everywhere_ends_all_sessions_of_the_caller_alone(
+    acme, member, pass_time
+):
+    owner, elsewhere = sign_in(acme), sign_in(acme, MEMBER)
+    tokens = log_in(acme, MEMBER).json
+    assert member.delete(URL).status_code == 204
+    pass_time(seconds=1)
+    for ended in (member, elsewhere, holder(acme, tokens["access_token"])):
+        assert ended.get(ME).status_code == 401
+    assert refresh(acme, tokens["refresh_token"]).status_code == 400
+    assert owner.get(ME).status_code == 200
+    assert sign_in(acme, MEMBER).get(ME).status_code == 200
+
+
+def test_sign_out_everywhere_ends_what_clients_hold_for_the_user(acme, pass_time):
+    app = register(acme)
+    tokens = app.tokens()
+    assert app.is_active(tokens["access_token"])
+    assert sign_in(acme).delete(URL).status_code == 204
+    pass_time(seconds=1)
+    assert not app.is_active(tokens["access_token"])
+    assert app.refresh(tokens["refresh_token"]).status_code == 400
+
+
+def test_sign_out_everywhere_by_an_admin_ends_the_admins_own_alone(
+    acme, member, pass_time
+):
+    admin = add_user(acme, "admin")
+    assert admin.delete(URL).status_code == 204
+    pass_time(seconds=1)
+    assert admin.get(ME).status_code == 401
+    assert member.get(ME).status_code == 200
+
+
+def test_sign_out_everywhere_by_a_key_ends_nothing(acme, member, pass_time):
+    assert acme.delete(URL).status_code == 204
+    pass_time(seconds=1)
+    assert member.get(ME).status_code == 200
+    assert acme.get(URL).status_code == 200

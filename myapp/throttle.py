@@ -1,0 +1,94 @@
+"""Guessing is slowed down: how often a password may be wrong, on both engines.
+
+An attempt is counted, and committed, before the password is looked at: so guesses
+that come together are all counted, and a failed login rolls nothing back. Success
+takes its count away again. What is stored is a digest of what is counted for.
+"""
+
+from datetime import datetime, timedelta
+from math import ceil
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Integer, String, case, delete, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, mapped_column
+
+from myapp import db, tables
+from myapp.db import sql
+from myapp.errors import TooManyRequests
+from myapp.rate_limits import network_of
+from myapp.tables import UtcDateTime
+from myapp.tokens import digest
+
+WINDOW = timedelta(minutes=15)
+MOST_FOR_ONE = 10
+"""Attempts on one user from one address, or on one secret, in a window."""
+MOST_FROM_ADDRESS = 100
+"""Failed attempts of one address, on whomever, in a window."""
+
+
+class Attempt(sql.Model):
+    """A row of attempts, which belong to no account: a guess may name none."""
+
+    __tablename__ = "attempts"
+
+    key_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer)
+    ends_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
+class Limit(NamedTuple):
+    """How many attempts may be counted for one thing."""
+
+    counted_for: str
+    most: int = MOST_FOR_ONE
+
+
+def limits_of(user: str, address: str) -> list[Limit]:
+    """Return what a login counts for: the user from there, and the address itself."""
+    source = network_of(address)
+    return [
+        Limit(f"{user} from {source}"),
+        Limit(f"anyone from {source}", MOST_FROM_ADDRESS),
+    ]
+
+
+def begin(*limits: Limit) -> None:
+    """Count an attempt; raise TooManyRequests where there were enough."""
+    now = tables.now()
+    with db.transaction(None) as connection:
+        connection.execute(delete(Attempt).where(Attempt.ends_at < now - WINDOW))
+        counted = [_count(connection, limit, now) for limit in limits]
+    for limit, (number, ends_at) in zip(limits, counted, strict=True):
+        if number > limit.most:
+            raise TooManyRequests(ceil((ends_at - now).total_seconds()))
+
+
+def succeed(*limits: Limit) -> None:
+    """Take back what an attempt has counted: it was right."""
+    with db.transaction(None) as connection:
+        for limit in limits:
+            chosen = Attempt.key_sha256 == digest(limit.counted_for)
+            one_less = update(Attempt).where(chosen, Attempt.number > 0)
+            connection.execute(one_less.values(number=Attempt.number - 1))
+
+
+def _count(connection: Connection, limit: Limit, now: datetime) -> tuple[int, datetime]:
+    """Add one to a count; return it, and when it starts anew."""
+    insert = INSERTS[connection.dialect.name]
+    first = {"key_sha256": digest(limit.counted_for), "number": 1}
+    statement = insert(Attempt).values(first | {"ends_at": now + WINDOW})
+    over = Attempt.ends_at <= now
+    counting = statement.on_conflict_do_update(
+        index_elements=[Attempt.key_sha256],
+        set_={
+            "number": case((over, 1), else_=Attempt.number + 1),
+            "ends_at": case((over, now + WINDOW), else_=Attempt.ends_at),
+        },
+    ).returning(Attempt.number, Attempt.ends_at)
+    number, ends_at = connection.execute(counting).one()
+    return number, ends_at
+
+
+INSERTS: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+"""Both engines have ON CONFLICT, and SQLAlchemy a construct of each."""

@@ -1,0 +1,84 @@
+"""The endpoints of users."""
+
+from myapp.access import ADMIN, PUBLIC, VIEWER, refuse_beyond, self_or_admin
+from myapp.api import FeatureApi, Resource
+from myapp.errors import NotFound, TooManyRequests, Unprocessable
+from myapp.operations import operation
+from myapp.repository import Page, Record
+from myapp.request import Request
+from myapp.users.models import (
+    ACCEPTANCE,
+    NEW_USER,
+    USER,
+    accept,
+    change_user,
+    invite,
+    remove,
+    users,
+)
+
+api = FeatureApi("users", USER)
+blueprint = api.blueprint
+
+SELF_OR_ADMIN = self_or_admin("id")
+
+
+@api.route("")
+class UserList(Resource):
+    @operation.list(ADMIN)
+    def get(self, request: Request) -> Page:
+        """List the users of your account."""
+        return users.list(request.tenant, request.page)
+
+    @operation.create(ADMIN, accepts=NEW_USER)
+    def post(self, request: Request) -> Record:
+        """Invite a user, up to your own role; the invitation is mailed."""
+        refuse_beyond(request.principal, request.body)
+        return invite(request.tenant, request.body)
+
+
+@api.route("/invitations/accept")
+class InvitationAcceptance(Resource):
+    @operation.action(
+        PUBLIC, accepts=ACCEPTANCE, answers=USER, problems=(Unprocessable,)
+    )
+    def post(self, request: Request) -> Record:
+        """Accept an invitation by choosing a password."""
+        return accept(**request.body)
+
+
+@api.route("/me")
+class OwnUser(Resource):
+    @operation.retrieve(VIEWER)
+    def get(self, request: Request) -> Record:
+        """Show who you are; 404 for a key or a client, which is no user."""
+        if request.principal.user_id is None:
+            raise NotFound("This credential belongs to no user.")
+        return users.retrieve(request.tenant, request.principal.user_id)
+
+
+@api.route("/<uuid:user_id>")
+class UserItem(Resource):
+    @operation.retrieve(SELF_OR_ADMIN)
+    def get(self, request: Request) -> Record:
+        """Show a user."""
+        id = request.path["user_id"]
+        return users.retrieve(request.tenant, id, request.where)
+
+    @operation.update(SELF_OR_ADMIN, problems=(TooManyRequests,))
+    def patch(self, request: Request) -> Record:
+        """Change a user; `current_password` is asked for where it matters."""
+        return change_user(
+            request.principal,
+            request.tenant,
+            request.path["user_id"],
+            request.change,
+            request.if_match,
+            request.where,
+        )
+
+    @operation.delete(ADMIN)
+    def delete(self, request: Request) -> None:
+        """Remove a user, up to your own role: all access ends within a second."""
+        id = request.path["user_id"]
+        remove(request.principal, request.tenant, id, request.if_match)
