@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -117,9 +118,19 @@ def databases(
 
 
 @pytest.fixture(scope="session")
-def settings(databases: Databases, redis_url: str) -> dict[str, Any]:
+def settings(
+    databases: Databases, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
     """The settings of the application that most tests share."""
-    return {**databases.clone(), "REDIS_URL": redis_url, "SQL_TIMEOUT": 30.0}
+    mail_url = tmp_path_factory.mktemp("mail").as_uri()
+    own = {"REDIS_URL": redis_url, "MAIL_URL": mail_url, "SQL_TIMEOUT": 30.0}
+    own |= {"SECRET_KEY": "the secret of the tests, and of no server"}
+    own |= {
+        "ARGON2_TIME": 1,
+        "ARGON2_MEMORY": 8,
+    }  # tests/test_passwords.py has the real
+    unlimited = {"RATE_LIMIT": 0, "RATE_LIMIT_ANONYMOUS": 0}
+    return {**databases.clone(), **own, **unlimited}
 
 
 @pytest.fixture(scope="session")
@@ -144,6 +155,22 @@ def start_app(settings: dict[str, Any]) -> Iterator[Callable[..., Flask]]:
     yield start
     for app in started:
         app.extensions["myapp"].engine.dispose()
+
+
+@pytest.fixture
+def start_production(
+    start_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Flask]:
+    """Start an application as on a server, on the same stores."""
+    monkeypatch.setenv("MYAPP_CONFIG", "production")
+    return partial(
+        start_app,
+        MAIL_URL="smtp://127.0.0.1:1",  # where nobody listens
+        MAIL_FROM="myapp <no-reply@example.com>",
+        PUBLIC_URL="https://api.example.com",
+        ARGON2_TIME=2,
+        ARGON2_MEMORY=19_456,
+    )
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 Later wins: a class of this file (`MYAPP_CONFIG=development|production`; production
 unless Flask runs with --debug), `instance/config.py`, the environment (`MYAPP_*`,
-DATABASE_URL, MIGRATION_DATABASE_URL, REDIS_URL, also from `.env`).
+DATABASE_URL, MIGRATION_DATABASE_URL, REDIS_URL, MAIL_URL, PUBLIC_URL, also from
+`.env`).
 """
 
 
@@ -26,6 +27,12 @@ class Config:
     MAX_CONTENT_LENGTH = 1024 * 1024
     """Bytes of the largest body."""
 
+    RATE_LIMIT = 600
+    """Requests a minute of one signed-in caller; 0 is no limit."""
+
+    RATE_LIMIT_ANONYMOUS = 60
+    """Requests a minute of one address without a valid credential; 0 is no limit."""
+
     CORS_ORIGINS: list[str] = []
     """The origins whose pages may call the API."""
 
@@ -35,8 +42,37 @@ class Config:
     OPERATOR_KEY_SHA256 = ""
     """The SHA-256 of the operator's key, in hex: `printf %s KEY | sha256sum`."""
 
+    SECRET_KEY = ""
+    """What seals the signing keys and renews refresh tokens: 32 characters or more."""
+
+    ARGON2_TIME = 2
+    ARGON2_MEMORY = 19_456
+    """The cost of hashing a password: rounds and KiB (RFC 9106; OWASP's least)."""
+
+    ACCESS_TOKEN_SECONDS = 600
+    """How long an access token lives; a revoked one ends within a second."""
+
+    SESSION_DAYS = 30
+    """How long refresh tokens can follow one another after a login."""
+
+    PASSWORD_GRANT = False
+    """Whether first-party clients may send a user's password to the token endpoint."""
+
+    CAPTCHA = ""
+    """The function that checks the captcha of a sign-up, as `package.module:name`."""
+
     DEVELOPMENT_SECRET = ""
-    """What the demo key is derived from; `./run` writes it, production refuses it."""
+    """The secret of the demo data, and the SECRET_KEY where there is none; `./run`
+    writes it, production refuses it."""
+
+    MAIL_URL = ""
+    """Where mail goes: `smtp://user:password@host:587` (STARTTLS), `smtps://…`."""
+
+    MAIL_FROM = ""
+    """Who sends it: `myapp <no-reply@example.com>`."""
+
+    PUBLIC_URL = ""
+    """Where people reach this server, for links in mail: `https://api.example.com`."""
 
     RESTX_ERROR_404_HELP = False
     RESTX_MASK_SWAGGER = False
@@ -50,6 +86,9 @@ class DevelopmentConfig(Config):
     REDIS_TIMEOUT = 2.0
     CORS_ORIGINS = ["*"]
     OPEN_SIGN_UP = True
+    PASSWORD_GRANT = True
+    MAIL_URL = "file:mail"  # kept in instance/mail, shown at /dev/mail
+    MAIL_FROM = "myapp <myapp@localhost>"
 
 
 class ProductionConfig(Config):

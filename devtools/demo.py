@@ -1,86 +1,177 @@
-"""The demo account of a developer's machine: its customers and its API key.
+"""The demo of a developer's machine: two accounts, users of every role, a client.
 
-The key comes from DEVELOPMENT_SECRET, which the first start writes down, so that it is
-the same at every start and on no two machines.
+Everything that signs in comes from DEVELOPMENT_SECRET (`devtools.secret`), so it is the
+same at every start and on no two machines. A start mends what was closed or removed.
 """
 
 import hmac
-import os
-import secrets
-from pathlib import Path
+from base64 import b32encode
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import click
 from flask import Flask
+from sqlalchemy import Row, select
 
-from myapp import db
+from myapp import audit, db, docs
+from myapp.access import EVERY_SCOPE, ROLES
 from myapp.accounts.models import accounts, sign_up
-from myapp.api_keys.models import issue, new_key, principal_of
+from myapp.api_keys.models import PREFIX, issue, principal_of
+from myapp.clients import models as clients
+from myapp.clients.models import Client
 from myapp.customers.models import customers
-from myapp.errors import NotFound
+from myapp.errors import Conflict, NotFound
+from myapp.passwords import hashed, matches
+from myapp.tenants import tenant_of
+from myapp.tokens import new_token
+from myapp.users import models as users
 
-ACCOUNT_ID = UUID("01900000-0000-7000-8000-00000000de30")
 NAMES = """\
 Ada Lovelace, Alan Turing, Annie Easley, Barbara Liskov, Betty Holberton,
 Claude Shannon, Donald Knuth, Dorothy Vaughan, Edsger Dijkstra, Evelyn Boyd Granville,
 Frances Allen, Grace Hopper, Hedy Lamarr, Jean Bartik, John Backus, Karen Spärck Jones,
 Kathleen Booth, Katherine Johnson, Konrad Zuse, Lynn Conway, Margaret Hamilton,
 Mary Kenneth Keller, Niklaus Wirth, Radia Perlman, Tony Hoare"""
+PAGE = "/docs/assets/oauth2-redirect.html"
+"""Where Swagger UI takes a code, on whatever port of this machine (RFC 8252)."""
+
+
+class Account(NamedTuple):
+    """An account of the demo: the roles of its users, and its customers."""
+
+    id: UUID
+    name: str
+    roles: tuple[str, ...]
+    customers: list[str]
+
+    @property
+    def slug(self) -> str:
+        """Return the name that its users sign in with."""
+        return self.name.lower()
+
+
+DEMO = Account(
+    UUID("01900000-0000-7000-8000-00000000de30"),
+    "Demo",
+    ROLES,
+    NAMES.replace("\n", " ").split(", "),
+)
+RIVAL = Account(
+    UUID("01900000-0000-7000-8000-00000000de31"),
+    "Rival",
+    ("owner",),
+    ["Charles Babbage", "Herman Hollerith"],
+)
 
 
 def seed(app: Flask) -> None:
-    """Make the demo account and its key work; fill a new account with customers."""
-    secret = _secret(app)
-    with db.use(app.extensions["myapp"]):
-        if principal_of(api_key(app)) is not None:
-            return
+    """Make everything of the demo work, whatever has become of it since the last start.
+
+    Raises RuntimeError where another account has taken a name.
+    """
+    with db.use(app.extensions["myapp"]), audit.caused_by("command:demo"):
+        for account in (DEMO, RIVAL):
+            _mend_account(account, _key_secret(app, account), password(app))
+        _mend_client()
+
+
+def api_key(app: Flask, account: Account = DEMO) -> str:
+    """Return the API key of an account of the demo."""
+    return new_token(PREFIX, account.id, _key_secret(app, account))
+
+
+def password(app: Flask) -> str:
+    """Return the password of every user of the demo, in groups that one can type."""
+    letters = b32encode(_derived(app, "demo password")).decode().lower()
+    return "-".join(letters[start : start + 4] for start in range(0, 16, 4))
+
+
+def email(role: str) -> str:
+    """Return the address that the user of a role signs in with, in either account."""
+    return f"{role}@example.com"
+
+
+def _key_secret(app: Flask, account: Account) -> bytes:
+    return _derived(app, f"{account.slug} API key")
+
+
+def _derived(app: Flask, purpose: str) -> bytes:
+    key = app.config["DEVELOPMENT_SECRET"].encode()
+    return hmac.digest(key, purpose.encode(), "sha256")
+
+
+def _mend_account(account: Account, secret: bytes, password: str) -> None:
+    if tenant_of(account.slug) != account.id:
+        _open(account, secret, password)
+    known = principal_of(new_token(PREFIX, account.id, secret)) is not None
+    if not known:
+        issue(account.id, {"name": "demo", "role": "owner", "scopes": ["*"]}, secret)
+    for role in account.roles:
+        found = users.find(account.id, email(role))
+        # Checking a password takes a while: a row that nobody has changed has its own.
+        if found is None or found.version > 1 or not known:
+            _mend_user(account, role, password, found)
+
+
+def _open(account: Account, secret: bytes, password: str) -> None:
+    """Open an account with its customers, or give one back that was closed."""
+    named = {"name": account.name, "slug": account.slug}
+    owner = {"email": email("owner"), "password": password}
+    try:
         # One transaction: a start that is cut short leaves nothing behind.
-        with db.transaction(ACCOUNT_ID):
+        with db.transaction(account.id):
             try:
-                accounts.retrieve(ACCOUNT_ID, ACCOUNT_ID)
+                accounts.replace(account.id, account.id, named | {"closed_at": None})
             except NotFound:
-                _open(secret)
-            else:
-                _open_again(secret)
+                sign_up(named | owner, account.id, secret)
+                _add_customers(account)
+    except Conflict as error:
+        raise RuntimeError(
+            f"Another account has the slug {account.slug}, as one of the demo's: change"
+            " it, or remove instance/myapp.sqlite to begin anew."
+        ) from error
 
 
-def api_key(app: Flask) -> str:
-    """Return the API key of the demo account."""
-    return new_key(ACCOUNT_ID, _secret(app))
-
-
-def _open(secret: bytes) -> None:
-    sign_up({"name": "Demo", "slug": "demo"}, id=ACCOUNT_ID, secret=secret)
-    names = NAMES.replace("\n", " ").split(", ")
-    with click.progressbar(names, label="Demo customers") as bar:
+def _add_customers(account: Account) -> None:
+    label = f"{account.name} customers"
+    with click.progressbar(account.customers, label=label) as bar:
         for name in bar:
             address = name.lower().replace(" ", ".").replace("ä", "ae")
-            customers.create(
-                ACCOUNT_ID, {"name": name, "email": f"{address}@example.com"}
-            )
+            values = {"name": name, "email": f"{address}@example.com"}
+            customers.create(account.id, values)
 
 
-def _open_again(secret: bytes) -> None:
-    """Give an account back that was closed, or whose key or secret is gone."""
-    accounts.replace(ACCOUNT_ID, ACCOUNT_ID, {"closed_at": None})
-    issue(ACCOUNT_ID, {"name": "demo", "role": "owner", "scopes": ["*"]}, secret)
+def _mend_user(
+    account: Account, role: str, password: str, found: Row[Any] | None
+) -> None:
+    if found is None:
+        name = f"{account.name} {role}"
+        users.create(account.id, email(role), password, name, role)
+    elif not (
+        (found.role, found.is_active) == (role, True)
+        and matches(found.password_hash, password)
+    ):
+        renewed = {"role": role, "is_active": True, "password_hash": hashed(password)}
+        users.users.replace(account.id, found.id, renewed)
 
 
-def _secret(app: Flask) -> bytes:
-    """Return the secret part of the key, always the same on this machine."""
-    if not app.config["DEVELOPMENT_SECRET"]:
-        app.config["DEVELOPMENT_SECRET"] = secrets.token_urlsafe(32)
-        _write_down(Path(app.instance_path, "config.py"), app.config)
-    key = app.config["DEVELOPMENT_SECRET"].encode()
-    return hmac.digest(key, b"demo API key", "sha256")
-
-
-def _write_down(path: Path, config: dict[str, str]) -> None:
-    """Add the secret to a settings file that only its owner may read."""
-    path.touch(mode=0o600)
-    path.chmod(0o600)
-    with path.open("a") as file:
-        if os.fstat(file.fileno()).st_size:
-            file.write("\n")
-        file.write("# Made on the first start; the demo API key comes from it.\n")
-        file.write(f'DEVELOPMENT_SECRET = "{config["DEVELOPMENT_SECRET"]}"\n')
+def _mend_client() -> None:
+    """Register the client of the documentation, unless it is there and active."""
+    if clients.find(docs.CLIENT) is not None:
+        return
+    hosts = ("127.0.0.1", "localhost")
+    values = clients.NEW_CLIENT.validate(
+        {
+            "name": "The documentation",
+            "role": "owner",
+            "scopes": [EVERY_SCOPE],
+            "grant_types": ["authorization_code", "refresh_token"],
+            "redirect_uris": [f"http://{host}{PAGE}" for host in hosts],
+            "confidential": False,
+        }
+    )
+    with db.transaction(DEMO.id) as connection:
+        own = (Client.account_id == DEMO.id, Client.client_id == docs.CLIENT)
+        for id in connection.scalars(select(Client.id).where(*own)).all():
+            clients.clients.delete(DEMO.id, id)
+        clients.register(DEMO.id, values, client_id=docs.CLIENT, first_party=True)

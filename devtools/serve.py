@@ -22,6 +22,8 @@ from typing import IO
 
 import dotenv
 
+from devtools import secret
+
 ROOT = Path(__file__).resolve().parents[1]
 INSTANCE = ROOT / "instance"
 SETTINGS = INSTANCE / "config.py"
@@ -48,6 +50,8 @@ def main() -> None:
         signal.signal(number, lambda *_: sys.exit())
     with one_per_folder() as lock:
         refuse_taken(port)
+        if os.environ.get("MYAPP_CONFIG") == "development":  # else `prepare` refuses
+            secret.kept_in(INSTANCE)  # the application reads it when it is loaded
         server = Server(port, lock)  # loads the application while we prepare
         try:
             lock.write(f"{url} (process {server.process.pid})")
@@ -107,8 +111,10 @@ def prepare(url: str) -> str:
     return f"""
 myapp runs with demo data; a saved file reloads it, Ctrl-C stops it.
 
-  Docs:  {url}/docs   (Authorize: paste the key below)
-  Try:   curl {url}/v1/customers -H 'Authorization: Bearer {demo.api_key(app)}' \
+  Docs:     {url}/docs   (Authorize: by oauth as a user below, or with the key)
+  Sign in:  {", ".join(map(demo.email, demo.DEMO.roles))}
+            Password: {demo.password(app)}   (account: demo)
+  Try:      curl {url}/v1/customers -H 'Authorization: Bearer {demo.api_key(app)}' \
 -H 'Content-Type: application/json' -d '{{"name": "Ada", "email": "ada@example.com"}}'
 """
 

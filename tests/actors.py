@@ -3,15 +3,24 @@
 from dataclasses import dataclass
 from functools import partialmethod
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from myapp import db
+from myapp.users.models import create
+
+OWNER = "owner@example.com"
+PASSWORD = "correct horse battery staple"
+
 
 @dataclass(frozen=True)
 class Actor:
-    """A key of one account; `get`, `post`, `put`, `patch` and `delete` send it."""
+    """A key of one account; `get`, `post`, `put`, `patch` and `delete` send it.
+
+    With an empty key the actor is nobody, and sends none.
+    """
 
     client: FlaskClient
     account_id: str
@@ -20,7 +29,7 @@ class Actor:
     @property
     def headers(self) -> dict[str, str]:
         """The header that signs the actor in."""
-        return {"Authorization": f"Bearer {self.key}"}
+        return {"Authorization": f"Bearer {self.key}"} if self.key else {}
 
     def open(
         self, method: str, url: str, headers: Any = None, **options: Any
@@ -57,7 +66,45 @@ class Actor:
 
 def sign_up(client: FlaskClient, name: str) -> Actor:
     """Open an account with a slug of its own."""
-    body = {"name": name, "slug": f"{name}-{uuid4().hex[:12]}"}
+    slug = f"{name}-{uuid4().hex[:12]}"
+    body = {"name": name, "slug": slug, "email": OWNER, "password": PASSWORD}
     made = client.post("/v1/accounts", json=body)
     assert made.json is not None and made.status_code == 201, made.get_data()
     return Actor(client, made.json["id"], made.json["api_key"])
+
+
+def log_in(
+    actor: Actor,
+    username: str = OWNER,
+    password: str = PASSWORD,
+    address: str | None = None,
+) -> TestResponse:
+    """Send a login to an actor's account, from an address of that account's own.
+
+    An address has only so many failures: tests that share one would disturb others.
+    """
+    slug = actor.get(f"/v1/accounts/{actor.account_id}").json["slug"]
+    body = {"account": slug, "username": username, "password": password}
+    peer = {"REMOTE_ADDR": address or home_of(actor)}
+    return actor.client.post("/v1/auth/login", json=body, environ_base=peer)
+
+
+def home_of(actor: Actor) -> str:
+    """Return an address that no other account's people have."""
+    groups = [actor.account_id[-12:][at : at + 4] for at in (0, 4, 8)]
+    return f"fd00:{':'.join(groups)}::1"
+
+
+def sign_in(actor: Actor, username: str = OWNER, password: str = PASSWORD) -> Actor:
+    """Return a person of an actor's account, signed in: the one who opened it."""
+    made = log_in(actor, username, password)
+    assert made.json is not None and made.status_code == 200, made.get_data()
+    return Actor(actor.client, actor.account_id, made.json["access_token"])
+
+
+def add_user(actor: Actor, role: str, username: str = "") -> Actor:
+    """Return another person of an actor's account, signed in."""
+    username = username or f"{role}@example.com"
+    with db.use(actor.client.application.extensions["myapp"]):
+        create(UUID(actor.account_id), username, PASSWORD, name=role, role=role)
+    return sign_in(actor, username)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from myapp import openapi
-from myapp.contract import MEDIA_TYPE
+from myapp.kinds import REST
 from myapp.operations import Operation
 from tests.actors import Actor
 from tests.resources import OPERATIONS, PARAMETER, Path
@@ -39,8 +39,8 @@ class Target(NamedTuple):
 TARGETS = [
     Target(operation, media_type)
     for operation in OPERATIONS
-    if operation.accepts
-    for media_type in operation.kind.reads or (MEDIA_TYPE,)
+    if operation.accepts and operation.speaks is REST
+    for media_type in operation.reads
 ]
 
 

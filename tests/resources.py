@@ -15,18 +15,24 @@ from werkzeug.test import TestResponse
 from myapp import FEATURES, openapi
 from myapp.contract import Contract
 from myapp.errors import InvalidBody, PreconditionFailed
-from myapp.kinds import CREATE, LIST, RETRIEVE, UPDATE
+from myapp.kinds import CREATE, DELETE, LIST, RETRIEVE, UPDATE
 from myapp.operations import Operation
 from myapp.patch import JSON_PATCH
-from tests.actors import Actor
+from tests.actors import Actor, sign_in
 
 OPERATIONS: list[Operation] = [
     operation for feature in FEATURES for operation in feature.endpoints.api.operations
 ]
 """What the application serves; known before there is one, to name the tests by."""
 
+CREATIONS = [operation for operation in OPERATIONS if operation.kind is CREATE]
+
+ITEM = (RETRIEVE, DELETE)
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 FIRST_VERSION = '"1-00000000"'
+
+CHANGED = {"users_update": {"name"}}
+"""What an update changes, where not all may be changed by whoever may update."""
 
 Path = Mapping[str, str]
 """Path parameter → the id that it leads to."""
@@ -99,6 +105,8 @@ def _body(operation: Operation, mark: str, media_type: str | None) -> Any:
     if operation.accepts is None:
         return None
     body = marked(operation.accepts, mark)
+    changed = CHANGED.get(openapi.operation_id(operation), body)
+    body = {field: body[field] for field in body if field in changed}
     if operation.kind is not UPDATE or media_type != JSON_PATCH:
         return body
     return [
@@ -116,27 +124,59 @@ def listed(actor: Actor, operation: Operation, path: Path) -> list[dict[str, Any
 
 def make_everything(actor: Actor, mark: str) -> Path:
     """Make a resource of every feature, marked; return the ids that lead to them."""
+    return _find(actor, _make(actor, mark, CREATIONS), UNASKED)
+
+
+def make_named(actor: Actor, mark: str, operation: Operation) -> Path:
+    """Make only the resources that the URL of an operation names."""
+    named = PARAMETER.findall(operation.url)
+    chosen = [made for made in CREATIONS if _parameter_below(made) in named]
+    found = [listing for listing in UNASKED if _parameter_below(listing) in named]
+    return _find(actor, _make(actor, mark, chosen), found)
+
+
+def _make(actor: Actor, mark: str, creations: Iterable[Operation]) -> Path:
     path: dict[str, str] = {}
-    for creation in OPERATIONS:
-        if creation.kind is CREATE:
-            made = call(actor, creation, path, mark=mark)
-            assert made.status_code == 201, made.get_data()
-            [listing] = [
-                operation
-                for operation in OPERATIONS
-                if operation.kind is LIST and operation.url == creation.url
-            ]
-            # Of accounts, an actor lists its own, and not the one just made.
-            newest = listed(actor, listing, path)[0]["id"]
-            path[_parameter_below(creation)] = newest
+    for creation in creations:
+        made = call(actor, creation, path, mark=mark)
+        assert made.status_code == 201, made.get_data()
+        [listing] = [
+            operation
+            for operation in OPERATIONS
+            if operation.kind is LIST and operation.url == creation.url
+        ]
+        # Of accounts, an actor lists its own, and not the one just made.
+        newest = listed(actor, listing, path)[0]["id"]
+        path[_parameter_below(creation)] = newest
     return path
 
 
-def _parameter_below(creation: Operation) -> str:
-    """Return the path parameter of what an operation makes."""
-    for operation in OPERATIONS:
-        above, _, below = operation.url.rpartition("/")
+def _find(actor: Actor, path: Path, listings: list[Operation]) -> Path:
+    """Add the ids of what is listed, and was made by the way: a session is, too."""
+    if listings:
+        sign_in(actor)
+    found = {_parameter_below(each): listed(actor, each, path) for each in listings}
+    return {**path, **{name: items[0]["id"] for name, items in found.items()}}
+
+
+def _parameter_below(operation: Operation) -> str:
+    """Return the path parameter of what an operation makes or lists."""
+    for item in OPERATIONS:
+        above, _, below = item.url.rpartition("/")
         parameter = PARAMETER.fullmatch(below)
-        if operation.kind is RETRIEVE and above == creation.url and parameter:
+        if item.kind in ITEM and above == operation.url and parameter:
             return parameter[1]
-    raise LookupError(f"what {creation.url} makes cannot be retrieved")
+    raise LookupError(f"what is at {operation.url} has no address of its own")
+
+
+UNASKED = [
+    operation
+    for operation in OPERATIONS
+    if operation.kind is LIST
+    and operation.url not in {creation.url for creation in CREATIONS}
+    and any(
+        item.kind in ITEM and item.url.rpartition("/")[0] == operation.url
+        for item in OPERATIONS
+    )
+]
+"""The lists of what nobody makes: it comes about by the way, as audit entries do."""

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 
 from devtools import demo, environment, pins
-from myapp.api_keys.models import account_of
+from myapp.api_keys.models import PREFIX
 
 ASKED = """\
 flask  # serves
@@ -152,7 +152,7 @@ def test_demo_key_is_the_same_for_a_secret_and_no_other():
     key = demo.api_key(app_with("one"))
     assert demo.api_key(app_with("one")) == key
     assert demo.api_key(app_with("another")) != key
-    assert account_of(key) == demo.ACCOUNT_ID
+    assert account_of(PREFIX, key) == demo.ACCOUNT_ID
 
 
 def test_demo_key_without_a_secret_writes_one_down_for_the_owner(tmp_path):

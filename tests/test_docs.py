@@ -13,15 +13,10 @@ from myapp import FEATURES, create_app, errors
 from tests.declared import DeclaredClient
 from tests.plain import carts, products
 
-NAMES = [feature.__name__.rpartition(".")[2] for feature in FEATURES]
+HOMES = [feature.endpoints.api.home for feature in FEATURES]
 PAGES = {
     "/docs": "/openapi.json",
-    "/health/docs": "/health/openapi.json",
-    **{
-        f"/v1/{name}/docs": f"/v1/{name}/openapi.json"
-        for name in NAMES
-        if name != "health"
-    },
+    **{f"{home}/docs": f"{home}/openapi.json" for home in HOMES},
     "/v1/products/docs": "/v1/products/swagger.json",
     "/v1/carts/docs": "/v1/carts/swagger.json",
 }

@@ -19,6 +19,9 @@ from tests.resources import OPERATIONS, make_everything
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
+OWN_USER = "users_me_retrieve"
+"""What a key has none of."""
+
 CUSTOMERS = "/v1/customers"
 ADA = {"name": "Ada", "email": "ada@example.com"}
 PAGES = ["/docs", "/v1/customers/docs"]
@@ -234,11 +237,8 @@ def test_flask_settings_do_not_change_an_answer(
     assert list(answers(start_app(**own), acme.key)) == expected
 
 
-def test_production_answers_as_development_does(
-    app, start_app, monkeypatch, acme, broken
-):
-    monkeypatch.setenv("MYAPP_CONFIG", "production")
-    production = start_app()
+def test_production_answers_as_development_does(app, start_production, acme, broken):
+    production = start_production()
     assert production.config["DEBUG"] is False
     assert list(answers(production, acme.key)) == list(answers(app, acme.key))
 
@@ -324,6 +324,8 @@ def test_options_of_an_unknown_route_answers_404(acme):
 
 SHOP = "https://shop.example"
 EXPOSED = {
+    "RateLimit",
+    "RateLimit-Policy",
     "ETag",
     "Location",
     "Link",
@@ -435,7 +437,7 @@ def test_development_is_open_to_every_origin(app, acme):
 
 def test_trailing_slash_changes_nothing(acme, ids):
     for operation in OPERATIONS:
-        if operation.kind in (LIST, RETRIEVE):
+        if operation.kind in (LIST, RETRIEVE) and operation.id != OWN_USER:
             url = url_of(operation, ids)
             plain, slashed = acme.get(url), acme.get(f"{url}/")
             assert slashed.status_code == plain.status_code == 200, url
@@ -473,7 +475,7 @@ def test_root_leads_to_the_documentation(client):
 
 def test_location_is_usable_as_it_stands(acme, ids):
     for operation in OPERATIONS:
-        if operation.kind is RETRIEVE:
+        if operation.kind is RETRIEVE and operation.id != OWN_USER:
             url = url_of(operation, ids)
             assert acme.get(urlsplit(url).path).status_code == 200
 
@@ -525,13 +527,17 @@ def test_answers_of_an_account_are_for_its_own_cache_and_revalidated(acme, item)
     for answer in (
         acme.get(item),
         acme.get(CUSTOMERS),
-        acme.post(CUSTOMERS, json=ADA),
         acme.put(item, json=ADA),
         acme.get(item, {"If-None-Match": "*"}),
     ):
         assert answer.headers["Cache-Control"] == "private, no-cache"
         assert answer.headers["Vary"] == "Accept, Authorization, Origin"
     assert acme.get(item, {"If-None-Match": tag}).status_code == 200, "it was replaced"
+
+
+def test_answers_to_post_which_may_show_a_secret_once_are_not_stored(acme):
+    made = acme.post(CUSTOMERS, json=ADA)
+    assert made.headers["Cache-Control"] == "no-store"
 
 
 def test_problems_are_not_stored(client, acme):

@@ -27,6 +27,7 @@ from myapp.accounts.models import ACCOUNT, sign_up
 from myapp.errors import Forbidden, NotFound, PreconditionFailed, Problem
 from myapp.redis_repository import RedisRepository
 from myapp.repository import Record
+from tests.actors import OWNER, PASSWORD
 from tests.stores import Store, on_every_store
 
 SEQUENCES = 25
@@ -254,7 +255,8 @@ class ExpiringSequences(Sequences):
 
 def open_account() -> UUID:
     """Return a new account."""
-    record = sign_up({"name": "any", "slug": f"any-{uuid4().hex}"})
+    owner = {"email": OWNER, "password": PASSWORD}
+    record = sign_up({"name": "any", "slug": f"any-{uuid4().hex}", **owner})
     id: UUID = ACCOUNT.value(record, "id")
     return id
 

@@ -15,17 +15,49 @@ from sqlalchemy import Connection, MetaData, Table, select, text
 from sqlalchemy.exc import ProgrammingError
 
 from myapp import db
-from tests.actors import Actor
+from myapp.auth.models import issue_code
+from myapp.clients.models import NEW_CLIENT, find, register
+from myapp.sessions.models import Origin, begin
+from myapp.users import models as users
+from tests.actors import OWNER, Actor
 from tests.resources import make_everything
 from tests.stores import on_postgresql
+
+CLIENT = {
+    "name": "an app",
+    "role": "member",
+    "scopes": ["*"],
+    "grant_types": ["authorization_code"],
+    "redirect_uris": ["http://127.0.0.1/"],
+    "is_active": True,
+    "confidential": False,
+}
+APPEND_ONLY = {"audit_entries"}
+"""The tables whose rows nobody changes or removes."""
+
+
+SHARED = {"attempts", "signing_keys"}
+"""The tables that belong to the service, and hold nothing of any account."""
+PRESENTED = {"accounts": "slug", "clients": "client_id"}
+"""What is looked up before its tenant is known: table, and the value that finds it."""
 
 
 @pytest.fixture
 def tables(app: Flask) -> list[Table]:
-    """Every table and view of the database but the one that alembic keeps."""
+    """Every table and view of the database that belongs to tenants."""
     found = MetaData()
     found.reflect(app.extensions["myapp"].engine, views=True)
-    return [table for table in found.sorted_tables if table.name != "alembic_version"]
+    others = {"alembic_version", *SHARED}
+    assert others <= {table.name for table in found.sorted_tables}
+    return [table for table in found.sorted_tables if table.name not in others]
+
+
+@pytest.fixture
+def grown(app: Flask, acme: Actor, rival: Actor) -> None:
+    """What comes about by the way: sessions with refresh tokens, codes, invitations."""
+    with db.use(app.extensions["myapp"]):
+        for actor in (acme, rival):
+            put_by_the_way(UUID(actor.account_id))
 
 
 @pytest.fixture
@@ -36,10 +68,21 @@ def connection(app: Flask) -> Iterator[Connection]:
 
 
 @pytest.fixture
-def rows(acme: Actor, rival: Actor) -> None:
+def rows(acme: Actor, rival: Actor, grown: None) -> None:
     """Rows of both accounts in every table."""
     for actor in (acme, rival):
         make_everything(actor, f"row-{uuid4().hex[:8]}")
+
+
+def put_by_the_way(tenant: UUID) -> None:
+    """Begin a session, ask for a new password and consent to a client."""
+    record = register(tenant, CLIENT)
+    client = find(NEW_CLIENT.value(record, "client_id"))
+    user = users.find(tenant, OWNER)
+    assert client is not None and user is not None
+    begin(tenant, ["*"], Origin(), user_id=user.id, renewable=True)
+    issue_code(client, user.id, "http://127.0.0.1/", ["*"], "-" * 43)
+    users.mail_reset(tenant, OWNER)
 
 
 def owner(table: Table) -> Any:
@@ -50,6 +93,12 @@ def owner(table: Table) -> Any:
 def owners(connection: Connection, table: Table) -> set[UUID]:
     """Return whose rows a connection sees."""
     return set(connection.scalars(select(owner(table))))
+
+
+def rights(table: Table) -> list[str]:
+    """Return what the application's role may do with a table."""
+    changing = [] if table.name in APPEND_ONLY else ["UPDATE", "DELETE"]
+    return ["SELECT", "INSERT", *changing]
 
 
 def catalogue(connection: Connection, query: str) -> list[tuple[Any, ...]]:
@@ -67,23 +116,38 @@ def test_every_table_forces_row_security(connection, tables):
         WHERE relnamespace = 'public'::regnamespace AND relkind NOT IN ('i', 'S')
         AND relname <> 'alembic_version' ORDER BY relname
     """
-    forced = sorted((table.name, "r", True, True) for table in tables)
+    forced = [(table.name, "r", True, True) for table in tables]
+    forced += [(name, "r", False, False) for name in SHARED]
+    forced.sort()
     assert catalogue(connection, query) == forced
     assert {"accounts", "api_keys", "customers"} <= {table.name for table in tables}
 
 
 @on_postgresql
-def test_every_table_has_one_policy_for_the_application(connection, tables):
+def test_every_table_has_its_policy_and_some_a_way_to_be_presented(connection, tables):
     query = """
         SELECT tablename, policyname, permissive, cmd, with_check, qual
         FROM pg_policies WHERE roles && ARRAY['public', current_user]::name[]
-        ORDER BY tablename
+        ORDER BY tablename, policyname
     """
     setting = "NULLIF(current_setting('app.account_id'::text, true), ''::text))::uuid"
     policy = ("tenant", "PERMISSIVE", "ALL", None)
-    expected = sorted(
+    expected = [
         (table.name, *policy, f"({owner(table).name} = ({setting})") for table in tables
-    )
+    ]
+    presented = "NULLIF(current_setting('app.presented'::text, true), ''::text))"
+    expected += [
+        (
+            name,
+            "presented",
+            "PERMISSIVE",
+            "SELECT",
+            None,
+            f"(({field})::text = {presented}",
+        )
+        for name, field in PRESENTED.items()
+    ]
+    expected.sort()
     assert catalogue(connection, query) == expected
 
 
@@ -107,9 +171,9 @@ def test_application_role_has_no_more_rights_than_it_uses(connection, tables):
           'TRUNCATE', 'REFERENCES', 'TRIGGER']) AS privilege
         WHERE schemaname = 'public' GROUP BY tablename
     """
-    rights = ["SELECT", "INSERT", "UPDATE", "DELETE"]
-    expected = {table.name: rights for table in tables} | {"alembic_version": None}
-    assert dict(catalogue(connection, query)) == expected
+    expected = {table.name: rights(table) for table in tables}
+    expected |= dict.fromkeys(SHARED, ["SELECT", "INSERT", "UPDATE", "DELETE"])
+    assert dict(catalogue(connection, query)) == {**expected, "alembic_version": None}
 
 
 # --- what a connection sees and writes
@@ -140,12 +204,35 @@ def test_connection_of_another_or_no_tenant_writes_nothing(
         if signed_in:
             db.set_tenant(connection, stranger)
         theirs = owner(table) == tenant
-        assert connection.execute(table.delete().where(theirs)).rowcount == 0
-        change = table.update().where(theirs).values(version=9)
-        assert connection.execute(change).rowcount == 0
+        if "UPDATE" in rights(table):
+            assert connection.execute(table.delete().where(theirs)).rowcount == 0
+            change = table.update().where(theirs).values(version=9)
+            assert connection.execute(change).rowcount == 0
         with pytest.raises(ProgrammingError, match="row-level security"):
             connection.execute(table.insert().values({**row, "id": uuid4()}))
         connection.rollback()
+
+
+@on_postgresql
+@pytest.mark.usefixtures("rows")
+@pytest.mark.parametrize("name", PRESENTED)
+def test_connection_that_presents_a_value_sees_its_row_and_changes_nothing(
+    connection, tables, tenant, name
+):
+    [table] = [table for table in tables if table.name == name]
+    value = table.c[PRESENTED[name]]
+    db.set_tenant(connection, tenant)
+    wanted = connection.execute(select(value)).scalars().first()
+    connection.rollback()
+    db.set_tenant(connection, None, wanted)
+    assert list(connection.scalars(select(value))) == [wanted]
+    assert connection.execute(table.delete()).rowcount == 0
+    assert connection.execute(table.update().values(version=9)).rowcount == 0
+    for other in tables:
+        if other.name != name:
+            assert owners(connection, other) == set()
+    connection.rollback()
+    assert list(connection.scalars(select(value))) == []
 
 
 @on_postgresql
@@ -155,9 +242,23 @@ def test_connection_gives_no_row_of_its_tenant_away(
 ):
     for table in tables:
         db.set_tenant(connection, tenant)
-        with pytest.raises(ProgrammingError, match="row-level security"):
+        lock = "row-level security" if "UPDATE" in rights(table) else "permission"
+        with pytest.raises(ProgrammingError, match=lock):
             connection.execute(table.update().values({owner(table): stranger}))
         connection.rollback()
+
+
+@on_postgresql
+@pytest.mark.usefixtures("rows")
+@pytest.mark.parametrize("name", sorted(APPEND_ONLY))
+@pytest.mark.parametrize(
+    "change", ["UPDATE {} SET version = 9", "DELETE FROM {}", "TRUNCATE {}"]
+)
+def test_row_of_an_append_only_table_stays_as_it_is(connection, tenant, name, change):
+    db.set_tenant(connection, tenant)
+    with pytest.raises(ProgrammingError) as refused:
+        connection.execute(text(change.format(name)))
+    assert getattr(refused.value.orig, "sqlstate", None) == "42501"  # no privilege
 
 
 # --- one connection for all

@@ -13,13 +13,19 @@ from sqlalchemy import make_url
 
 import default_config
 from myapp import create_app
-from myapp.settings import SettingsError, engine_options, load, sql_url
+from myapp.settings import SettingsError, engine_options, load, mail_url, sql_url
 
 SITE = "https://a.example"
 README = Path(__file__).parents[1] / "README.md"
 STORES = {
     "DATABASE_URL": "postgresql://app@db.example/myapp",
     "REDIS_URL": "redis://redis.example:6379/0",
+}
+PRODUCTION = STORES | {
+    "MAIL_URL": "smtps://myapp:s3cret@mail.example",
+    "MYAPP_MAIL_FROM": "no-reply@example.com",
+    "PUBLIC_URL": "https://api.example.com/",
+    "MYAPP_SECRET_KEY": "s3cret" * 6,
 }
 SETTINGS = [name for name in vars(default_config.Config) if name.isupper()]
 
@@ -59,7 +65,7 @@ def test_development_starts_with_nothing_given(instance, environ):
 
 
 def test_production_is_the_default_and_closed(instance, environ):
-    environ.update(STORES)
+    environ.update(PRODUCTION)
     config = loaded(instance)
     assert config["DEBUG"] is False
     assert config["OPEN_SIGN_UP"] is False
@@ -72,12 +78,12 @@ def test_flask_debug_picks_development(instance, environ):
 
 
 def test_flask_debug_outside_of_the_command_leaves_production(instance, environ):
-    environ.update(STORES, FLASK_DEBUG="1")
+    environ.update(PRODUCTION, FLASK_DEBUG="1")
     assert loaded(instance)["DEBUG"] is False
 
 
 def test_myapp_config_wins_over_flask_debug(instance, environ):
-    environ.update(STORES, FLASK_DEBUG="1", MYAPP_CONFIG="production")
+    environ.update(PRODUCTION, FLASK_DEBUG="1", MYAPP_CONFIG="production")
     assert loaded(instance)["DEBUG"] is False
 
 
@@ -127,12 +133,14 @@ def test_environment_is_read_as_json_or_as_text(instance, environ, name, text, v
         pytest.param("OPEN_SIGN_UP", "no", id="word"),
         pytest.param("MAX_CONTENT_LENGTH", "1MB", id="unit"),
         pytest.param("MAX_CONTENT_LENGTH", "1.5", id="fraction"),
+        pytest.param("RATE_LIMIT", "600/minute", id="rate"),
         pytest.param("CORS_ORIGINS", SITE, id="one_for_a_list"),
+        pytest.param("ARGON2_TIME", "two", id="text_for_a_number"),
         pytest.param("DATABASE_URL", "5", id="number_for_a_string"),
     ],
 )
 def test_setting_of_another_type_is_refused_by_name(instance, environ, name, text):
-    environ.update(STORES, MYAPP_CONFIG="production")
+    environ.update(PRODUCTION, MYAPP_CONFIG="production")
     del environ["DATABASE_URL"]
     environ[f"MYAPP_{name}"] = text
     with pytest.raises(SettingsError, match=f"{name} is .*, not "):
@@ -140,21 +148,24 @@ def test_setting_of_another_type_is_refused_by_name(instance, environ, name, tex
 
 
 def test_production_refuses_an_operator_digest_that_is_none(instance, environ):
-    environ.update(STORES, MYAPP_CONFIG="production", MYAPP_OPERATOR_KEY_SHA256="key")
+    environ.update(
+        PRODUCTION, MYAPP_CONFIG="production", MYAPP_OPERATOR_KEY_SHA256="key"
+    )
     with pytest.raises(SettingsError, match="OPERATOR_KEY_SHA256 is no SHA-256"):
         loaded(instance)
 
 
 def test_production_refuses_debug(instance, environ):
-    environ.update(STORES, MYAPP_CONFIG="production", MYAPP_DEBUG="true")
+    environ.update(PRODUCTION, MYAPP_CONFIG="production", MYAPP_DEBUG="true")
     with pytest.raises(SettingsError, match="DEBUG is on"):
         loaded(instance)
 
 
-@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])
+@pytest.mark.parametrize("name", [name for name in PRODUCTION if "MYAPP" not in name])
 def test_urls_are_read_without_a_prefix(instance, environ, name):
-    environ.update(STORES, MYAPP_CONFIG="development")
-    assert loaded(instance)[name].endswith(STORES[name].partition("://")[2])
+    environ.update(PRODUCTION, MYAPP_CONFIG="development")
+    given = PRODUCTION[name].rstrip("/")
+    assert loaded(instance)[name].endswith(given.partition("://")[2])
 
 
 # what is refused
@@ -176,8 +187,15 @@ def test_production_names_every_unfit_setting_and_what_to_do(instance, environ):
         "These settings are unfit for production:\n"
         "  DATABASE_URL is not set: give the URL of the production store\n"
         "  REDIS_URL is not set: give the URL of the production store\n"
+        "  SECRET_KEY has fewer than 32 characters: make one with"
+        ' `python3 -c "import secrets; print(secrets.token_urlsafe(32))"`\n'
         "  DEVELOPMENT_SECRET is set, a secret of a developer's machine:"
         " remove it from instance/config.py and the environment\n"
+        "  MAIL_URL is no mail server's URL: give it as in"
+        " smtp://user:password@mail.example:587, special characters in % and hex\n"
+        "  MAIL_FROM is no sender: give it as in myapp <no-reply@example.com>\n"
+        "  PUBLIC_URL is no https:// address: give the one that people open,"
+        " as in https://api.example.com\n"
         "On your own machine: ./run, or flask --debug"
     )
 
@@ -187,7 +205,7 @@ def test_production_names_every_unfit_setting_and_what_to_do(instance, environ):
 def test_production_refuses_one_missing_store_and_names_no_other(
     instance, environ, name, given
 ):
-    environ.update(STORES)
+    environ.update(PRODUCTION)
     del environ[name]
     environ.update({name: text for text in given.values()})
     with pytest.raises(SettingsError) as refused:
@@ -200,7 +218,7 @@ def test_production_refuses_one_missing_store_and_names_no_other(
 def test_production_refuses_a_development_secret_left_in_the_instance_folder(
     instance, environ
 ):
-    environ.update(STORES)
+    environ.update(PRODUCTION)
     (instance / "config.py").write_text("DEVELOPMENT_SECRET = 's3cret'")
     with pytest.raises(SettingsError) as refused:
         loaded(instance)
@@ -245,7 +263,7 @@ def test_sql_url_names_the_driver(url, expected):
 
 
 def test_migrations_use_the_application_url_unless_the_owner_has_one(instance, environ):
-    environ.update(STORES)
+    environ.update(PRODUCTION)
     config = loaded(instance)
     assert config["MIGRATION_DATABASE_URL"] == config["DATABASE_URL"]
     environ["MIGRATION_DATABASE_URL"] = "postgres://owner@db.example/myapp"
@@ -265,6 +283,122 @@ def test_engine_is_bounded_in_connections_and_in_time(url):
     assert options["pool_timeout"] == 2.5
     arguments = str(options["connect_args"])
     assert "2.5" in arguments or "statement_timeout=2500" in arguments
+
+
+# mail
+
+
+def test_development_keeps_mail_in_the_instance_folder(instance, environ):
+    environ["MYAPP_CONFIG"] = "development"
+    assert loaded(instance)["MAIL_URL"] == f"file://{instance}/mail"
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("smtp://mail.example:587", "smtp://mail.example:587"),
+        ("file:mail", "file:///srv/in%20stance/mail"),
+        ("file:///tmp/mail%20box", "file:///tmp/mail%20box"),
+    ],
+    ids=["server", "relative_folder", "folder"],
+)
+def test_mail_url_names_the_whole_folder(url, expected):
+    assert mail_url(url, Path("/srv/in stance")) == expected
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "file:mail",
+        "mail.example",
+        "http://mail.example",
+        "smtp://",
+        "smtp://user:pass word@mail.example",
+        "smtp://user:p@ss@mail.example",
+        "smtp://user:p/ss@mail.example",
+        "smtp://user@mail.example",
+        "smtp://mail.example:65536",
+        "smtp://mail.example:smtp",
+        "smtp://mail.example/path",
+        "smtp://mail.example\n",
+    ],
+)
+def test_production_refuses_what_is_no_mail_server(instance, environ, url):
+    environ.update(PRODUCTION, MAIL_URL=url)
+    with pytest.raises(SettingsError) as refused:
+        loaded(instance)
+    assert "MAIL_URL is no mail server's URL" in str(refused.value)
+    assert "ss@" not in str(refused.value)
+
+
+def test_development_refuses_a_misspelt_mail_server(instance, environ):
+    environ.update(MYAPP_CONFIG="development", MAIL_URL="smpt://mail.example")
+    with pytest.raises(SettingsError, match="MAIL_URL is no mail server's URL"):
+        loaded(instance)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "smtp://mail.example",
+        "smtp://user:p%40ss@mail.example:587/",
+        "smtps://[2001:db8::1]:465",
+    ],
+)
+def test_mail_server_is_taken_as_given(instance, environ, url):
+    environ.update(PRODUCTION, MAIL_URL=url)
+    assert loaded(instance)["MAIL_URL"] == url
+
+
+@pytest.mark.parametrize(
+    "sender",
+    ["", "myapp", "a@b.example, c@d.example", "a@b.example\nBcc: c@d.example", "<a@b"],
+)
+def test_sender_that_is_not_one_address_is_refused(instance, environ, sender):
+    environ.update(PRODUCTION, MYAPP_MAIL_FROM=sender)
+    with pytest.raises(SettingsError, match="MAIL_FROM is no sender"):
+        loaded(instance)
+
+
+@pytest.mark.parametrize("name", ["MAIL_URL", "PUBLIC_URL", "OPERATOR_KEY_SHA256"])
+def test_number_where_production_reads_a_text_is_refused_by_name(
+    instance, environ, name
+):
+    environ.update(PRODUCTION, **{f"MYAPP_{name}": "5"})
+    environ.pop(name, None)
+    with pytest.raises(SettingsError, match=f"{name} is int, not str"):
+        loaded(instance)
+
+
+def test_public_url_is_this_machine_in_development(instance, environ):
+    environ.update(MYAPP_CONFIG="development", PORT="5001")
+    assert loaded(instance)["PUBLIC_URL"] == "http://127.0.0.1:5001"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "api.example.com",
+        "http://api.example.com",
+        "https://",
+        "https://api.example.com/v1",
+        "https://api.example.com?a=b",
+        "https://user@api.example.com",
+    ],
+)
+def test_production_refuses_a_public_url_that_is_no_https_address(
+    instance, environ, url
+):
+    environ.update(PRODUCTION, PUBLIC_URL=url)
+    with pytest.raises(SettingsError, match="PUBLIC_URL (is no https|has a path)"):
+        loaded(instance)
+
+
+def test_public_url_ends_without_a_slash(instance, environ):
+    environ.update(PRODUCTION)
+    assert loaded(instance)["PUBLIC_URL"] == "https://api.example.com"
 
 
 # what the README tells

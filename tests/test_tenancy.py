@@ -6,6 +6,7 @@ taken away one by one: the other must hold alone, and the walk must notice where
 is left.
 """
 
+import json
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -126,11 +127,16 @@ def searches(
     for name in parameters(contract):
         field = name.partition("[")[0]
         if field in contract.filters:
-            yield {name: str(wanted[field]), "limit": "100"}
+            yield {name: as_parameter(wanted[field]), "limit": "100"}
     orders = [{"sort": sign + field} for field in contract.sorts for sign in ("", "-")]
     for query in ({}, *orders):
         yield query
         yield query | {"cursor": cursor(contract, wanted, actor, query)}
+
+
+def as_parameter(value: Any) -> str:
+    """Return a field's value as a filter is written: a string, or JSON."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def cursor(
