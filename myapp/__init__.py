@@ -31,6 +31,7 @@ FEATURES = tuple(
     for name in (
         "accounts",
         "users",
+        "teams",
         "auth",
         "sessions",
         "clients",

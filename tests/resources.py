@@ -96,15 +96,16 @@ def call(
         operation.method,
         PARAMETER.sub(lambda parameter: path[parameter[1]], operation.url),
         headers,
-        json=_body(operation, mark or f"mark-{uuid4().hex[:8]}", media_type),
+        json=_body(operation, path, mark or f"mark-{uuid4().hex[:8]}", media_type),
         query_string=query,
     )
 
 
-def _body(operation: Operation, mark: str, media_type: str | None) -> Any:
+def _body(operation: Operation, path: Path, mark: str, media_type: str | None) -> Any:
     if operation.accepts is None:
         return None
     body = marked(operation.accepts, mark)
+    body |= {field: path[field] for field in references(operation) if field in path}
     changed = CHANGED.get(openapi.operation_id(operation), body)
     body = {field: body[field] for field in body if field in changed}
     if operation.kind is not UPDATE or media_type != JSON_PATCH:
@@ -128,27 +129,54 @@ def make_everything(actor: Actor, mark: str) -> Path:
 
 
 def make_named(actor: Actor, mark: str, operation: Operation) -> Path:
-    """Make only the resources that the URL of an operation names."""
-    named = PARAMETER.findall(operation.url)
+    """Make only the resources that an operation names, in its URL or its body."""
+    named = _named_by(operation)
+    for made in reversed(CREATIONS):  # each names only what was made before it
+        if _parameter_below(made) in named:
+            named |= _named_by(made)
     chosen = [made for made in CREATIONS if _parameter_below(made) in named]
     found = [listing for listing in UNASKED if _parameter_below(listing) in named]
     return _find(actor, _make(actor, mark, chosen), found)
 
 
-def _make(actor: Actor, mark: str, creations: Iterable[Operation]) -> Path:
+def references(operation: Operation) -> set[str]:
+    """Return the fields of a body that hold the id of something else: `user_id`."""
+    contract = operation.accepts
+    if contract is None:
+        return set()
+    formats = {
+        name: contract.properties[name].get("format") for name in contract.writable
+    }
+    return {field for field in formats if formats[field] == "uuid"}
+
+
+def _named_by(operation: Operation) -> set[str]:
+    return {*PARAMETER.findall(operation.url), *references(operation)}
+
+
+def _make(actor: Actor, mark: str, creations: list[Operation]) -> Path:
     path: dict[str, str] = {}
     for creation in creations:
-        made = call(actor, creation, path, mark=mark)
-        assert made.status_code == 201, made.get_data()
-        [listing] = [
-            operation
-            for operation in OPERATIONS
-            if operation.kind is LIST and operation.url == creation.url
-        ]
-        # Of accounts, an actor lists its own, and not the one just made.
-        newest = listed(actor, listing, path)[0]["id"]
-        path[_parameter_below(creation)] = newest
+        path[_parameter_below(creation)] = _make_one(actor, mark, creation, path)
+    # A user is in a team only once: whoever adds one needs another.
+    referred = {field for creation in creations for field in references(creation)}
+    for creation in creations:
+        if (named := _parameter_below(creation)) in referred:
+            path[named] = _make_one(actor, f"{mark}-2", creation, path)
     return path
+
+
+def _make_one(actor: Actor, mark: str, creation: Operation, path: Path) -> str:
+    made = call(actor, creation, path, mark=mark)
+    assert made.status_code == 201, made.get_data()
+    [listing] = [
+        operation
+        for operation in OPERATIONS
+        if operation.kind is LIST and operation.url == creation.url
+    ]
+    # Of accounts, an actor lists its own, and not the one just made.
+    newest: str = listed(actor, listing, path)[0]["id"]
+    return newest
 
 
 def _find(actor: Actor, path: Path, listings: list[Operation]) -> Path:
