@@ -89,6 +89,12 @@ def log_in(
     return actor.client.post("/v1/auth/login", json=body, environ_base=peer)
 
 
+def tokens_of(answer: TestResponse) -> Any:
+    """Return the tokens that a login, or a client, is answered with."""
+    assert answer.status_code == 200, answer.get_data()
+    return answer.json
+
+
 def home_of(actor: Actor) -> str:
     """Return an address that no other account's people have."""
     groups = [actor.account_id[-12:][at : at + 4] for at in (0, 4, 8)]
@@ -97,9 +103,8 @@ def home_of(actor: Actor) -> str:
 
 def sign_in(actor: Actor, username: str = OWNER, password: str = PASSWORD) -> Actor:
     """Return a person of an actor's account, signed in: the one who opened it."""
-    made = log_in(actor, username, password)
-    assert made.json is not None and made.status_code == 200, made.get_data()
-    return Actor(actor.client, actor.account_id, made.json["access_token"])
+    tokens = tokens_of(log_in(actor, username, password))
+    return Actor(actor.client, actor.account_id, tokens["access_token"])
 
 
 def add_user(actor: Actor, role: str, username: str = "") -> Actor:

@@ -249,13 +249,11 @@ def test_a_forged_token_answers_401_as_invalid(user, forge, case):
     assert challenge == 'Bearer realm="myapp", error="invalid_token"'
 
 
-@pytest.mark.parametrize(
-    "case", [pytest.param(case, id=case) for case in HEADERS | CLAIMS]
-)
-def test_a_forged_token_is_not_active(acme, forge, case):
+def test_a_forged_token_is_not_active(acme, forge):
     reports = register(acme)
-    told = reports.send(INTROSPECT, token=FORGERIES[case](forge))
-    assert (told.status_code, told.json) == (200, {"active": False})
+    for case in HEADERS | CLAIMS:
+        told = reports.send(INTROSPECT, token=FORGERIES[case](forge))
+        assert (told.status_code, told.json) == (200, {"active": False}), case
 
 
 @pytest.mark.parametrize(

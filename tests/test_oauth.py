@@ -4,6 +4,7 @@
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from threading import Barrier
 from types import FunctionType
 from typing import Any
@@ -33,6 +34,7 @@ from tests.oauth import (
 
 URL = "/v1/customers"
 CALLERS = 20
+CHUNKED = {"HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": ""}
 
 
 @pytest.fixture
@@ -162,8 +164,7 @@ def test_a_body_that_is_too_large_answers_413(app, client, url):
 @pytest.mark.parametrize("url", [TOKEN, REVOKE, INTROSPECT])
 def test_a_body_in_chunks_answers_411(client, url):
     form = {"content_type": "application/x-www-form-urlencoded"}
-    chunked = {"HTTP_TRANSFER_ENCODING": "chunked"}
-    answer = client.post(url, environ_overrides=chunked, **form)
+    answer = client.post(url, environ_overrides=CHUNKED, **form)
     assert refused(answer, "invalid_request", 411)
 
 
@@ -179,19 +180,19 @@ def test_unknown_and_empty_parameters_are_ignored(reports):
     assert made.status_code == 200
 
 
-ODD = {
-    "quote": '"',
-    "backslash": "\\",
-    "not-ascii": "é",
-    "beyond-the-bmp": "\U0001f600",
-    "nul": "a\0b",
-    "line-break": "a\r\nX-Injected: 1",
-    "percent": "%",
-    "markup": "<script>alert(1)</script>",
-    "sql": "' OR 1=1 --",
-    "long": "x" * 5000,
-    "long-words": "x " * 2500,
-}
+ODD = [
+    '"',
+    "\\",
+    "é",
+    "\U0001f600",
+    "a\0b",
+    "a\r\nX-Injected: 1",
+    "%",
+    "<script>alert(1)</script>",
+    "' OR 1=1 --",
+    "x" * 5000,
+    "x " * 2500,
+]
 FIELDS = [
     "grant_type",
     "client_id",
@@ -212,6 +213,7 @@ REFUSALS = {
     "invalid_scope",
     "unauthorized_client",
     "unsupported_grant_type",
+    "temporarily_unavailable",
 }
 
 
@@ -220,29 +222,27 @@ def is_plain(text: str) -> bool:
     return all(" " <= letter <= "~" and letter not in '"\\' for letter in text)
 
 
-@pytest.mark.parametrize("value", [pytest.param(ODD[name], id=name) for name in ODD])
 @pytest.mark.parametrize("field", FIELDS)
-def test_token_with_odd_characters_answers_an_oauth_error(reports, field, value):
+def test_token_with_odd_characters_answers_an_oauth_error(reports, field):
     well = {"code": reports.code(), "refresh_token": "x", "username": OWNER}
-    for grant in GRANTS:
+    for grant, value in product(GRANTS, ODD):
         sent = {"grant_type": grant, "password": "x"} | well | {field: value}
         answer = reports.http.post(TOKEN, data=reports.credentials | sent)
         if answer.status_code == 200:  # this grant reads no such field
             continue
-        assert answer.status_code in (400, 401)
+        assert answer.status_code in (400, 401, 429)
         assert answer.json["error"] in REFUSALS
         assert is_plain(answer.json.get("error_description", ""))
         assert "X-Injected" not in answer.headers
 
 
-@pytest.mark.parametrize("value", [pytest.param(ODD[name], id=name) for name in ODD])
 @pytest.mark.parametrize("field", ["token", "token_type_hint", "client_id"])
 @pytest.mark.parametrize("url", [REVOKE, INTROSPECT])
-def test_odd_characters_about_a_token_are_no_failure(reports, url, field, value):
-    answer = reports.send(url, **{"token": "x", field: value})
-    assert answer.status_code in (200, 400, 401)
-    if answer.status_code != 200:
-        assert answer.json["error"] in REFUSALS
+def test_odd_characters_about_a_token_are_no_failure(reports, url, field):
+    for value in ODD:
+        answer = reports.send(url, **{"token": "x", field: value})
+        assert answer.status_code in (200, 400, 401)
+        assert answer.status_code == 200 or answer.json["error"] in REFUSALS
 
 
 @pytest.mark.parametrize(
@@ -573,18 +573,11 @@ REGISTERED = "https://reports.acme.example/callback"
         pytest.param(None, id="missing"),
     ],
 )
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        pytest.param({}, id="alone"),
-        pytest.param({"response_type": "token"}, id="with-a-wrong-response-type"),
-        pytest.param({"code_challenge": None}, id="without-a-challenge"),
-    ],
-)
-def test_authorize_with_another_address_is_told_to_the_user(reports, uri, wrong):
-    answer = reports.ask(redirect_uri=uri, **wrong)
-    assert shown(answer)
-    assert "X-A" not in answer.headers
+def test_authorize_with_another_address_is_told_to_the_user(reports, uri):
+    for also in ({}, {"response_type": "token"}, {"code_challenge": None}):
+        answer = reports.ask(redirect_uri=uri, **also)
+        assert shown(answer)
+        assert "X-A" not in answer.headers
 
 
 @pytest.mark.parametrize(
@@ -655,7 +648,6 @@ def test_authorize_for_a_client_without_the_grant_tells_the_client(acme):
     assert answer_of(service.ask())["error"] == "unauthorized_client"
 
 
-@pytest.mark.parametrize("value", [pytest.param(ODD[name], id=name) for name in ODD])
 @pytest.mark.parametrize(
     "field",
     [
@@ -668,14 +660,15 @@ def test_authorize_for_a_client_without_the_grant_tells_the_client(acme):
         "code_challenge_method",
     ],
 )
-def test_authorize_with_odd_characters_is_no_failure(reports, field, value):
-    answer = reports.ask(**{field: value})
-    assert answer.status_code in (200, 303, 400)
-    assert "X-Injected" not in answer.headers
-    assert "<script>" not in answer.text
-    if answer.status_code == 303:
-        assert answer.location.startswith(CALLBACK + "?")
-        assert "\n" not in answer.location
+def test_authorize_with_odd_characters_is_no_failure(reports, field):
+    for value in ODD:
+        answer = reports.ask(**{field: value})
+        assert answer.status_code in (200, 303, 400)
+        assert "X-Injected" not in answer.headers
+        assert "<script>" not in answer.text
+        if answer.status_code == 303:
+            assert answer.location.startswith(CALLBACK + "?")
+            assert "\n" not in answer.location
 
 
 @pytest.mark.parametrize(
@@ -838,7 +831,7 @@ def test_the_page_shows_a_clients_name_as_text(acme):
         pytest.param({"headers": {"Accept": "application/json"}}, 406, id="accept"),
         pytest.param({"data": b"x" * 2_000_000}, 413, id="large"),
         pytest.param(
-            {"environ_overrides": {"HTTP_TRANSFER_ENCODING": "chunked"}},
+            {"environ_overrides": CHUNKED},
             411,
             id="chunks",
         ),
@@ -924,7 +917,7 @@ def test_a_code_of_another_client_answers_400_and_stays_good(reports, whose, req
     ],
 )
 @pytest.mark.parametrize("whose", ["reports", "phone"])
-def test_redeem_with_something_wrong_answers_400(whose, own, error, request):
+def test_redeem_with_something_wrong_answers_400(acme, whose, own, error, request):
     client: App = request.getfixturevalue(whose)
     assert refused(client.redeem(**{"code": client.code()} | own), error)
 
@@ -1283,7 +1276,7 @@ def test_a_request_with_a_bad_token_is_told_so(client):
 
 
 def test_a_request_beyond_the_scope_is_told_which(acme, reports):
-    token = reports.credentials_token(scope="customers:read").json["access_token"]
+    token = reports.own_token(scope="customers:read")
     body = {"name": "Ada", "email": "ada@example.com"}
     answer = holder(acme, token).post(URL, json=body)
     assert answer.status_code == 403
@@ -1451,7 +1444,7 @@ PROMISED = {
     "code > 60 s": "test_a_code_is_good_for_60_seconds",
     **{
         f"redirect off by {name}": (
-            f"test_authorize_with_another_address_is_told_to_the_user[alone-{id}]"
+            f"test_authorize_with_another_address_is_told_to_the_user[{id}]"
         )
         for name, id in {
             "case": "path-case",
@@ -1462,8 +1455,7 @@ PROMISED = {
         }.items()
     },
     "error never redirected to an unvalidated URI": (
-        "test_authorize_with_another_address_is_told_to_the_user"
-        "[with-a-wrong-response-type-other-host]"
+        "test_authorize_with_another_address_is_told_to_the_user" "[other-host]"
     ),
     "PKCE missing": "test_authorize_with_an_error_tells_the_client[no-pkce]",
     "PKCE plain": "test_authorize_with_an_error_tells_the_client[plain]",

@@ -2,7 +2,7 @@
 
 import re
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Event, Lock
 from uuid import UUID, uuid4
@@ -14,7 +14,7 @@ from myapp import db, passwords
 from myapp.errors import InvalidBody
 from myapp.tokens import new_token
 from myapp.users.models import ONCE_PREFIX
-from tests.actors import OWNER, PASSWORD, Actor, log_in, sign_in, sign_up
+from tests.actors import OWNER, PASSWORD, Actor, add_user, log_in, sign_in, sign_up
 from tests.mailbox import mailed_token
 from tests.tables import rows_of
 
@@ -23,6 +23,7 @@ REAL = {
     "ARGON2_TIME": ProductionConfig.ARGON2_TIME,
     "ARGON2_MEMORY": ProductionConfig.ARGON2_MEMORY,
 }
+ANOTHER = "another password of some length"
 WRONG = "a wrong password of some length"
 PATIENCE = 30  # seconds until a test gives up waiting
 
@@ -260,6 +261,35 @@ def test_new_password_holds_no_transaction_while_it_hashes(app, acme, gate):
         gate.opened.set()
         assert waiting.result(PATIENCE).status_code == 200
     assert made.status_code == 201
+
+
+@contextmanager
+def full_line():
+    """Let as many wait for a turn as may wait."""
+    with ExitStack() as stack:
+        for _ in range(passwords.MOST_IN_LINE):
+            assert passwords._line.acquire(blocking=False)
+            stack.callback(passwords._line.release)
+        yield
+
+
+@pytest.mark.parametrize("way", ["invitation", "reset"])
+def test_token_is_not_spent_where_too_many_wait(acme, way):
+    address = f"{uuid4().hex}@example.com"
+    if way == "invitation":
+        acme.post("/v1/users", json={"name": "Ada", "email": address, "role": "member"})
+        url = "/v1/users/invitations/accept"
+    else:
+        add_user(acme, "member", address)
+        slug = acme.get(f"/v1/accounts/{acme.account_id}").json["slug"]
+        url = "/v1/auth/password-reset"
+        acme.client.post(url, json={"account": slug, "username": address})
+        url = f"{url}/confirm"
+    body = {"token": mailed_token(acme.client, address), "password": ANOTHER}
+    with full_line():
+        assert acme.client.post(url, json=body).status_code == 503
+    assert acme.client.post(url, json=body).status_code in (200, 204)
+    assert log_in(acme, address, ANOTHER).status_code == 200
 
 
 def test_token_that_opens_nothing_is_not_worth_a_hash(app, acme, gate):

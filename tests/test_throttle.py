@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from myapp import db, throttle
+from myapp.errors import TooManyRequests
 from myapp.tokens import digest
 from tests.actors import OWNER, PASSWORD, add_user, home_of, log_in, sign_in
 
@@ -23,6 +24,10 @@ def guess(actor, address, username=OWNER, password=WRONG):
     return log_in(actor, username, password, address).status_code
 
 
+def url_of(user):
+    return f"/v1/users/{user.get('/v1/users/me').json['id']}"
+
+
 def guesses(actor, address, times, username=OWNER):
     return [guess(actor, address, username) for _ in range(times)]
 
@@ -34,7 +39,7 @@ def test_guesses_on_one_user_are_refused_after_ten(acme, address):
     assert guesses(acme, address, MOST) == [401] * MOST
     refused = log_in(acme, OWNER, WRONG, address)
     assert refused.status_code == 429
-    assert refused.json["type"] == "/problems/too-many-requests"
+    assert "/problems/too-many-requests" in refused.text
     assert 14 * 60 < int(refused.headers["Retry-After"]) <= 15 * 60
     assert guess(acme, address, password=PASSWORD) == 429, "the right one, too"
 
@@ -77,7 +82,7 @@ def test_guesses_on_one_user_are_the_same_in_any_case(acme, address):
 def test_guesses_on_nobody_are_counted_alike(acme, address, who):
     if who == "inactive":
         user = add_user(acme, "member", "nobody@example.com")
-        url = f"/v1/users/{user.get('/v1/users/me').json['id']}"
+        url = url_of(user)
         assert acme.merge(url, {"is_active": False}).status_code == 200
     statuses = guesses(acme, address, MOST + 1, "nobody@example.com")
     assert statuses == [401] * MOST + [429]
@@ -191,7 +196,7 @@ def test_what_is_stored_names_neither_user_nor_address(app, acme, address):
 
 def test_guesses_of_the_current_password_are_refused_after_ten(acme, pass_time):
     user = sign_in(acme)
-    url = f"/v1/users/{user.get('/v1/users/me').json['id']}"
+    url = url_of(user)
 
     def change(password):
         return user.merge(
@@ -210,7 +215,7 @@ def test_guesses_of_the_current_password_are_refused_after_ten(acme, pass_time):
 
 def test_current_password_that_is_right_takes_its_count_away(acme):
     user = sign_in(acme)
-    url = f"/v1/users/{user.get('/v1/users/me').json['id']}"
+    url = url_of(user)
     for number in range(MOST + 2):
         change = {"email": f"a{number}@example.com", "current_password": PASSWORD}
         assert user.merge(url, change).status_code == 200
@@ -218,7 +223,7 @@ def test_current_password_that_is_right_takes_its_count_away(acme):
 
 def test_current_password_that_is_missing_counts_nothing(acme):
     user = sign_in(acme)
-    url = f"/v1/users/{user.get('/v1/users/me').json['id']}"
+    url = url_of(user)
     change = {"email": "other@example.com"}
     statuses = {user.merge(url, change).status_code for _ in range(MOST + 2)}
     assert statuses == {403}
@@ -231,7 +236,7 @@ def test_limit_is_exact_at_its_edge(at_work, engine):
     limit = throttle.Limit(f"edge of {uuid4()}", 2)
     throttle.begin(limit)
     throttle.begin(limit)
-    with pytest.raises(throttle.TooManyRequests):
+    with pytest.raises(TooManyRequests):
         throttle.begin(limit)
     throttle.succeed(limit)
     throttle.succeed(limit)
@@ -245,5 +250,5 @@ def test_success_never_counts_below_nothing(at_work, engine):
     for _ in range(3):
         throttle.succeed(limit)
     throttle.begin(limit)
-    with pytest.raises(throttle.TooManyRequests):
+    with pytest.raises(TooManyRequests):
         throttle.begin(limit)

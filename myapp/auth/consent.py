@@ -18,6 +18,7 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 from werkzeug.http import dump_cookie, parse_cookie
 
 from myapp import db, errors
+from myapp.access import EVERY_SCOPE
 from myapp.auth.forms import AUTHORIZATION
 from myapp.auth.protocol import FORM, NOT_STORED, read_form, read_parameters
 from myapp.auth.server import OAuthRequest, server, user_of
@@ -54,18 +55,21 @@ PAGE = """<!doctype html>
 </html>
 """
 FORM_PAGE = """{wrong}
-<p>It asks to act for you, at most in the role <b>{role}</b>, with these scopes:</p>
-<p>{scopes}</p>
+<p>It asks to act for you, at most in the role <b>{role}</b>, with these scopes:
+{scopes}.</p>
 <p>You go on to <code>{target}</code>.</p>
 <form method="post" action="/v1/auth/authorize">
 {hidden}
 <label>E-mail address
-<input name="username" type="email" autocomplete="username" required autofocus></label>
+<input name="username" type="email" value="{username}" autocomplete="username"
+ required{focus_username}></label>
 <label>Password
-<input name="password" type="password" autocomplete="current-password" required></label>
+<input name="password" type="password" autocomplete="current-password"
+ required{focus_password}></label>
 <button class="main" name="decision" value="allow">Allow</button>
 <button name="decision" value="deny" formnovalidate>Deny</button>
 </form>"""
+WRONG = '<p class="wrong" role="alert">The address or the password is wrong.</p>'
 _HASH = b64encode(sha256(STYLE.encode()).digest()).decode()
 POLICY = (
     f"default-src 'none'; style-src 'sha256-{_HASH}'; form-action 'self'{{target}};"
@@ -93,41 +97,59 @@ def answer(request: Request) -> Reply:
         name, password = sent["username"] or "", sent["password"] or ""
         user = user_of(oauth.client, name, password, oauth.origin)
         if user is None:
-            return _ask(request, asked, wrong=True)
+            return _ask(request, asked, wrong=name)
     reply: Reply = server.create_authorization_response(oauth, user, grant=grant)
     return reply
 
 
-def _ask(request: Request, asked: dict[str, Any], *, wrong: bool = False) -> Reply:
+def _ask(request: Request, asked: dict[str, Any], *, wrong: str | None = None) -> Reply:
+    """Show the form; again with the address that came with a wrong password."""
     oauth = OAuthRequest(request, asked)
     try:
         server.get_consent_grant(oauth)
     except OAuth2Error as error:
         return _turned_away(oauth, error)
     nonce = _nonce(request) or token_urlsafe(24)
+    title = f"{oauth.client.row.name} wants to sign you in"
+    form = _form(oauth, nonce, wrong)
+    reply = page(200, title, form, target=f" {_target(oauth)}")
+    headers = {**reply.headers, "Set-Cookie": _cookie(nonce)}
+    if wrong is None:
+        return reply._replace(headers=headers)
+    return Reply(401, reply.body, {**headers, **Unauthorized("").headers})
+
+
+def _form(oauth: OAuthRequest, nonce: str, wrong: str | None) -> str:
     fields = {**oauth.fields, "csrf_token": _token(nonce, oauth.fields)}
-    target = urlsplit(oauth.payload.redirect_uri)
-    origin = f"{target.scheme}://{target.netloc}"
-    main = FORM_PAGE.format(
-        wrong='<p class="wrong" role="alert">That is not right.</p>' if wrong else "",
+    first, then = (" autofocus", "") if wrong is None else ("", " autofocus")
+    return FORM_PAGE.format(
+        wrong="" if wrong is None else WRONG,
         role=oauth.client.row.role,
-        scopes=" ".join(f"<code>{escape(scope)}</code>" for scope in _scopes(oauth)),
-        target=escape(origin),
+        scopes=", ".join(map(_shown, _scopes(oauth))),
+        target=escape(_target(oauth)),
         hidden="\n".join(
             f'<input type="hidden" name="{name}" value="{escape(value)}">'
             for name, value in fields.items()
         ),
+        username=escape(wrong or ""),
+        focus_username=first,
+        focus_password=then,
     )
-    title = f"{oauth.client.row.name} wants to sign you in"
-    reply = page(401 if wrong else 200, title, main, target=f" {origin}")
-    challenge = Unauthorized("").headers if wrong else {}
-    return reply._replace(
-        headers={**reply.headers, **challenge, "Set-Cookie": _cookie(nonce)}
-    )
+
+
+def _target(oauth: OAuthRequest) -> str:
+    """Return the origin that the user is sent on to."""
+    uri = urlsplit(oauth.payload.redirect_uri)
+    return f"{uri.scheme}://{uri.netloc}"
 
 
 def _scopes(oauth: OAuthRequest) -> list[str]:
     return (oauth.client.get_allowed_scope(oauth.payload.scope) or "").split()
+
+
+def _shown(scope: str) -> str:
+    meaning = " (everything)" if scope == EVERY_SCOPE else ""
+    return f"<code>{escape(scope)}</code>{meaning}"
 
 
 def _turned_away(oauth: OAuthRequest, error: OAuth2Error) -> Reply:

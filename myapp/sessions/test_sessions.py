@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.actors import Actor, add_user, home_of, log_in, sign_in
+from tests.actors import Actor, add_user, home_of, log_in, sign_in, tokens_of
 from tests.answers import told
 from tests.oauth import holder, register
 from tests.tables import rows_of
@@ -89,14 +89,14 @@ def test_list_shows_nothing_to_a_key_of_no_user(acme, member, role):
 
 def test_list_shows_through_which_client(acme):
     app = register(acme)
-    granted = app.credentials_token().json
+    granted = tokens_of(app.credentials_token())
     [own] = [session for session in listed(acme) if session["client_id"]]
     assert own["user_id"] is None
     assert own["scopes"] == granted["scope"].split()
 
 
 def test_no_answer_shows_a_token_and_no_row_stores_one(app, acme):
-    tokens = log_in(acme).json
+    tokens = tokens_of(log_in(acme))
     user = holder(acme, tokens["access_token"])
     stored = repr(rows_of(app, acme.account_id))
     for token in (tokens["access_token"], tokens["refresh_token"]):
@@ -105,7 +105,7 @@ def test_no_answer_shows_a_token_and_no_row_stores_one(app, acme):
 
 
 def test_expired_session_is_dead_and_goes_with_the_next_login(acme, pass_time):
-    tokens = log_in(acme).json
+    tokens = tokens_of(log_in(acme))
     pass_time(days=31)
     assert refresh(acme, tokens["refresh_token"]).status_code == 400
     sign_in(acme)
@@ -113,7 +113,7 @@ def test_expired_session_is_dead_and_goes_with_the_next_login(acme, pass_time):
 
 
 def test_expired_access_token_is_refused_and_its_session_lives_on(acme, pass_time):
-    tokens = log_in(acme).json
+    tokens = tokens_of(log_in(acme))
     user = holder(acme, tokens["access_token"])
     pass_time(seconds=tokens["expires_in"] - 5)
     assert user.get(URL).status_code == 200
@@ -126,7 +126,7 @@ def test_expired_access_token_is_refused_and_its_session_lives_on(acme, pass_tim
 
 
 def test_delete_ends_access_and_refresh_token_within_a_second(acme, member, pass_time):
-    tokens = log_in(acme, MEMBER).json
+    tokens = tokens_of(log_in(acme, MEMBER))
     stolen = holder(acme, tokens["access_token"])
     assert stolen.get(ME).status_code == 200
     [newest, _] = listed(member)
@@ -139,7 +139,7 @@ def test_delete_ends_access_and_refresh_token_within_a_second(acme, member, pass
 
 
 def test_delete_leaves_the_refresh_tokens_of_other_sessions(acme, member):
-    kept, ended = (log_in(acme, MEMBER).json for _ in range(2))
+    kept, ended = (tokens_of(log_in(acme, MEMBER)) for _ in range(2))
     [newest, *_] = listed(member)
     assert member.delete(url_of(newest)).status_code == 204
     assert refresh(acme, ended["refresh_token"]).status_code == 400
@@ -218,7 +218,7 @@ def test_sign_out_everywhere_ends_all_sessions_of_the_caller_alone(
     acme, member, pass_time
 ):
     owner, elsewhere = sign_in(acme), sign_in(acme, MEMBER)
-    tokens = log_in(acme, MEMBER).json
+    tokens = tokens_of(log_in(acme, MEMBER))
     assert member.delete(URL).status_code == 204
     pass_time(seconds=1)
     for ended in (member, elsewhere, holder(acme, tokens["access_token"])):
