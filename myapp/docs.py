@@ -32,13 +32,14 @@ window.ui = SwaggerUIBundle({
 });
 ui.initOAuth({ clientId, usePkceWithAuthorizationCodeGrant: true });
 """
+ICON = '<link rel="icon" href="/docs/assets/favicon-32x32.png">'
 PAGE = """<!doctype html>
 <html lang="en" data-document="{document}" data-client="{client}">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>{title}</title>
 <link rel="stylesheet" href="/docs/assets/swagger-ui.css">
-<link rel="icon" href="/docs/assets/favicon-32x32.png">
+{icon}
 <body>
 <div id="swagger-ui"></div>
 <script src="/docs/assets/swagger-ui-bundle.js"></script>
@@ -85,7 +86,7 @@ def page(document: str, title: str) -> Response:
     """Return the page that shows the OpenAPI or Swagger document at an address."""
     names = {"document": escape(document), "title": escape(title)}
     client = CLIENT if current_app.debug else ""
-    return _html(PAGE.format(script=SCRIPT, client=client, **names))
+    return _html(PAGE.format(script=SCRIPT, icon=ICON, client=client, **names))
 
 
 def _html(page: str) -> Response:
@@ -105,5 +106,6 @@ def _problem(slug: str) -> AnyResponse:
     for problem in errors.problems():
         if errors.slug(problem.title) == slug:
             text = f"<h1>{problem.status} {problem.title}</h1><p>{problem.__doc__}</p>"
-            return _html(f"<!doctype html><title>{escape(problem.title)}</title>{text}")
+            title = escape(problem.title)
+            return _html(f"<!doctype html><title>{title}</title>{ICON}{text}")
     raise errors.NotFound()

@@ -14,7 +14,7 @@ from flask.json.provider import DefaultJSONProvider
 from flask_restx.api import SwaggerView
 from werkzeug.routing import Rule
 
-from myapp import db, docs, strict_json
+from myapp import audit, db, docs, strict_json
 from myapp.access import MEMBER, SAFE, VIEWER, admit, authenticate, scope_of
 from myapp.api import Resource
 
@@ -92,8 +92,14 @@ def _private(view: View) -> View:
         principal = authenticate(request.headers.get("Authorization"))
         rule = VIEWER if request.method in SAFE else MEMBER
         admit(principal, rule, scope_of(str(request.blueprint), request.method))
+        assert principal is not None, "no rule of a role admits nobody"
         g.principal = principal
-        with db.acting_for(principal and principal.account_id):
+        cause = audit.caused_by(
+            principal.subject,
+            operation=request.endpoint,
+            request_id=request.environ["myapp.request_id"],
+        )
+        with db.acting_for(principal.account_id), cause:
             return view(**path)
 
     return guarded

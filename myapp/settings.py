@@ -83,7 +83,8 @@ def _mistyped(config: Settings, defaults: Settings) -> Iterator[str]:
     """Name each setting of another type: `MYAPP_OPEN_SIGN_UP=no` is a string."""
     for name in dir(default_config.Config):
         admitted = ADMITTED.get(type(defaults.get(name)))
-        if admitted and not isinstance(config[name], admitted):
+        # Python's booleans are integers; a setting of `true` is none.
+        if admitted and type(config[name]) not in admitted:
             listed = " or ".join(kind.__name__ for kind in admitted)
             yield (
                 f"{name} is {type(config[name]).__name__}, not {listed}:"

@@ -199,6 +199,8 @@ def test_body_with_a_wrong_value_in_any_field_is_refused_without_quoting_it(
     for target in TARGETS:
         body = example(target.operation)
         for field in body:
+            if isinstance(value, bool) and isinstance(body[field], bool):
+                continue  # that is no wrong value
             text = json.dumps(body | {field: value})
             if target.media_type == JSON_PATCH:
                 step = {"op": "add", "path": f"/{field}", "value": value}
