@@ -1,4 +1,4 @@
-"""The demo of a developer's machine: two accounts, users of every role, a client.
+"""The demo of a developer's machine: two accounts, every role, a team, a client.
 
 Everything that signs in comes from DEVELOPMENT_SECRET (`devtools.secret`), so it is the
 same at every start and on no two machines. A start mends what was closed or removed.
@@ -22,6 +22,7 @@ from myapp.clients.models import Client
 from myapp.customers.models import customers
 from myapp.errors import Conflict, NotFound
 from myapp.passwords import hashed, matches
+from myapp.teams.models import TEAM, add_member, create_team
 from myapp.tenants import tenant_of
 from myapp.tokens import new_token
 from myapp.users import models as users
@@ -124,12 +125,27 @@ def _open(account: Account, secret: bytes, password: str) -> None:
                 accounts.replace(account.id, account.id, named | {"closed_at": None})
             except NotFound:
                 sign_up(named | owner, account.id, secret)
-                _add_customers(account)
+                _fill(account, password)
     except Conflict as error:
         raise RuntimeError(
             f"Another account has the slug {account.slug}, as one of the demo's: change"
             " it, or remove instance/myapp.sqlite to begin anew."
         ) from error
+
+
+def _fill(account: Account, password: str) -> None:
+    """Give a new account, which has an owner, all else that it has at first."""
+    for role in account.roles:
+        if role != "owner":
+            _add_user(account, role, password)
+    _add_customers(account)
+    if {"member", "viewer"} <= set(account.roles):
+        _add_team(account.id)
+
+
+def _add_user(account: Account, role: str, password: str) -> None:
+    name = f"{account.name} {role}"
+    users.create(account.id, email(role), password, name, role)
 
 
 def _add_customers(account: Account) -> None:
@@ -141,12 +157,20 @@ def _add_customers(account: Account) -> None:
             customers.create(account.id, values)
 
 
+def _add_team(tenant: UUID) -> None:
+    """Add a team that the member leads."""
+    leader, other = (users.find(tenant, email(role)) for role in ("member", "viewer"))
+    assert leader is not None and other is not None
+    team = create_team(tenant, TEAM.validate({"name": "Payments"}), leader.id)
+    joins = {"user_id": other.id, "is_leader": False}
+    add_member(tenant, TEAM.value(team, "id"), joins, None)
+
+
 def _mend_user(
     account: Account, role: str, password: str, found: Row[Any] | None
 ) -> None:
     if found is None:
-        name = f"{account.name} {role}"
-        users.create(account.id, email(role), password, name, role)
+        _add_user(account, role, password)
     elif not (
         (found.role, found.is_active) == (role, True)
         and matches(found.password_hash, password)

@@ -42,7 +42,8 @@ class Contract:
     `properties` are JSON Schemas: `readOnly` marks what the server assigns,
     `writeOnly` what is never shown, a `default` what may be left out. Lists can be
     filtered by the fields in `filters` and sorted by those in `sorts`. The last fields
-    may be `optional`: they are left out of an answer where they are None. Raises
+    may be `optional`: they are left out of an answer where they are None. A writeOnly
+    field among the `proofs` permits a change and is no part of it. Raises
     ContractError, with file, field and remedy, for a contract that is not safe.
     """
 
@@ -55,12 +56,14 @@ class Contract:
         filters: Collection[str] = (),
         sorts: Collection[str] = (),
         optional: Collection[str] = (),
+        proofs: Collection[str] = (),
     ) -> None:
         self.name = name
         self.description = description
         self.properties = dict(properties)
         self.filters = tuple(filters)
         self.sorts = tuple(sorts)
+        self.proofs = tuple(proofs)
         self.declared_in = where_declared()
         check_contract(self)
         self.shown = self._without("writeOnly")

@@ -265,13 +265,18 @@ def complete(
         accepts=accepts,
         answers=answers,
         problems=_problems(mark, accepts),
-        parameters=pagination.parameters(contract) if kind is LIST else mark.parameters,
+        parameters=_parameters(mark, answers or contract),
         requires_match=mark.requires_match,
         speaks=mark.speaks,
         status=mark.status or (kind.status if answers else 204),
         summary=(mark.handler.__doc__ or "").strip().partition("\n")[0],
         handler=mark.handler,
     )
+
+
+def _parameters(mark: Mark, listed: Contract) -> Mapping[str, Schema]:
+    """Return the parameters of the query: those of every list, or those declared."""
+    return pagination.parameters(listed) if mark.kind is LIST else mark.parameters
 
 
 def _problems(mark: Mark, accepts: Contract | None) -> Problems:

@@ -2,7 +2,7 @@
 
 A patch applies to the document that clients see and may change what they may write.
 The result is validated by the contract, so a patch can do nothing a PUT could not.
-A `test` of a writeOnly member, as of a password, hands its value over instead of
+A `test` of a proof, as of the current password, hands its value over instead of
 comparing it; only the feature can tell whether it is right.
 """
 
@@ -62,7 +62,7 @@ def read_patch(contract: Contract, media_type: str, raw: bytes) -> Patch:
         if not isinstance(parsed, dict):
             raise BadRequest("A merge patch is a JSON object (RFC 7396).")
         return Patch(contract, lambda document: merge(document, parsed))
-    return Patch(contract, _json_patch(parsed, contract.hidden))
+    return Patch(contract, _json_patch(parsed, contract.proofs))
 
 
 def merge(target: Any, patch: Any) -> Any:
@@ -78,23 +78,23 @@ def merge(target: Any, patch: Any) -> Any:
     return merged
 
 
-def _json_patch(parsed: Any, hidden: Collection[str]) -> Callable[[Document], Any]:
+def _json_patch(parsed: Any, proofs: Collection[str]) -> Callable[[Document], Any]:
     if not isinstance(parsed, list) or len(parsed) > MOST_OPERATIONS:
         raise BadRequest(
             f"A JSON Patch is an array of at most {MOST_OPERATIONS} operations"
             " (RFC 6902)."
         )
     steps = [_step(index, operation) for index, operation in enumerate(parsed)]
-    given = _given(parsed, hidden)
+    given = _given(parsed, proofs)
     return lambda document: _apply(steps, document, given)
 
 
-def _given(operations: list[Any], hidden: Collection[str]) -> dict[int, Document]:
-    """Return the writeOnly members that tests hand over, by the index of the test.
+def _given(operations: list[Any], proofs: Collection[str]) -> dict[int, Document]:
+    """Return the proofs that tests hand over, by the index of the test.
 
     They come before the first change, as what permits it.
     """
-    paths = {f"/{field}": field for field in hidden}
+    paths = {f"/{field}": field for field in proofs}
     given = {
         index: {paths[operation["path"]]: operation["value"]}
         for index, operation in enumerate(operations)

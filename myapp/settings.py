@@ -198,6 +198,8 @@ def engine_options(config: Settings) -> dict[str, Any]:
         "max_overflow": 0,
         "pool_timeout": seconds,
         "pool_pre_ping": True,
+        # What is in a statement is a customer's: on a server no log repeats it.
+        "hide_parameters": not config["DEBUG"],
     }
     if config["DATABASE_URL"].startswith("sqlite"):
         # A writer waits its turn this long; see the BEGIN in db.py.

@@ -5,6 +5,8 @@ that come together are all counted, and a failed login rolls nothing back. Succe
 takes its count away again. What is stored is a digest of what is counted for.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from math import ceil
 from typing import Any, NamedTuple
@@ -15,7 +17,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from myapp import db, tables
 from myapp.db import sql
-from myapp.errors import TooManyRequests
+from myapp.errors import TooManyRequests, Unavailable
 from myapp.rate_limits import network_of
 from myapp.tables import UtcDateTime
 from myapp.tokens import digest
@@ -53,6 +55,20 @@ def limits_of(user: str, address: str) -> list[Limit]:
     ]
 
 
+@contextmanager
+def attempt(*limits: Limit) -> Iterator[None]:
+    """Count the attempt inside the block, unless it could not be made (503).
+
+    Raises TooManyRequests where there were enough.
+    """
+    begin(*limits)
+    try:
+        yield
+    except Unavailable:
+        succeed(*limits)
+        raise
+
+
 def begin(*limits: Limit) -> None:
     """Count an attempt; raise TooManyRequests where there were enough."""
     now = tables.now()
@@ -65,7 +81,7 @@ def begin(*limits: Limit) -> None:
 
 
 def succeed(*limits: Limit) -> None:
-    """Take back what an attempt has counted: it was right."""
+    """Take back what an attempt has counted: it was right, or none."""
     with db.transaction(None) as connection:
         for limit in limits:
             chosen = Attempt.key_sha256 == digest(limit.counted_for)

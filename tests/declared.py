@@ -25,6 +25,7 @@ NO_HOLD = "nothing refers to it that does not go with it"
 NO_LUCK = "only for a caller who loses three races in a row"
 NEVER: dict[Answered, str] = {
     ("health_live", 503): "it looks at no store",
+    ("well_known_get_all", 503): "it looks at no store",
     ("accounts_delete", 409): NO_HOLD,
     ("api_keys_create", 409): NO_CLASH,
     ("api_keys_replace", 409): NO_LUCK,
@@ -32,6 +33,9 @@ NEVER: dict[Answered, str] = {
     ("checkout_sessions_create", 409): NO_CLASH,
     ("checkout_sessions_replace", 409): NO_CLASH,
     ("checkout_sessions_delete", 409): NO_HOLD,
+    ("clients_create", 409): NO_CLASH,
+    ("clients_replace", 409): NO_LUCK,
+    ("clients_delete", 409): NO_HOLD,
     ("customers_create", 409): NO_CLASH,
     ("customers_replace", 409): NO_CLASH,
     ("customers_delete", 409): NO_HOLD,

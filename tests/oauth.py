@@ -66,8 +66,8 @@ class App:
     def own_token(self, **fields: Any) -> str:
         """Return an access token of its own."""
         made = self.credentials_token(**fields)
-        assert made.json is not None and made.status_code == 200, made.get_data()
-        return str(made.json["access_token"])
+        assert made.status_code == 200, made.get_data()
+        return str(json_of(made)["access_token"])
 
     def question(self, **fields: Any) -> dict[str, str]:
         """Return what it asks a user for, with PKCE."""
@@ -111,7 +111,7 @@ class App:
         """Return the tokens that a user's consent leads to."""
         redeemed = self.redeem(self.code(**fields))
         assert redeemed.status_code == 200, redeemed.get_data()
-        return redeemed.json
+        return json_of(redeemed)
 
     def refresh(self, refresh_token: str | None, **fields: Any) -> TestResponse:
         """Exchange a refresh token."""
@@ -120,8 +120,7 @@ class App:
 
     def is_active(self, token: str) -> bool:
         """Ask whether a token of its own is alive."""
-        told: Any = self.send(INTROSPECT, token=token).json
-        return bool(told["active"])
+        return bool(json_of(self.send(INTROSPECT, token=token))["active"])
 
 
 def register(actor: Actor, **own: Any) -> App:
@@ -152,6 +151,12 @@ def basic(credentials: str | bytes) -> dict[str, str]:
     """Return the Authorization header of Basic credentials (RFC 7617)."""
     raw = credentials if isinstance(credentials, bytes) else credentials.encode()
     return {"Authorization": f"Basic {b64encode(raw).decode()}"}
+
+
+def json_of(answer: TestResponse) -> Any:
+    """Return what an answer says; fail for one that says nothing in JSON."""
+    assert answer.json is not None, answer.get_data()
+    return answer.json
 
 
 def form_of(page: TestResponse) -> dict[str, str]:

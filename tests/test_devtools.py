@@ -2,12 +2,12 @@
 
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from flask import Flask
+from flask import Config
 
-from devtools import demo, environment, pins
-from myapp.api_keys.models import PREFIX
+from devtools import environment, pins, secret
 
 ASKED = """\
 flask  # serves
@@ -138,29 +138,40 @@ def test_add_that_works_asks_for_the_package_in_its_layer(root, monkeypatch, cap
     assert "requirements-dev.in" in capsys.readouterr().out
 
 
-# demo: the key that ./run prints
+# secret: what the first start makes
 
 
-def app_with(secret: str, instance: str = "/nowhere") -> Flask:
-    """Return an application whose settings hold a secret."""
-    app = Flask(__name__, instance_path=instance)
-    app.config["DEVELOPMENT_SECRET"] = secret
-    return app
+def test_secret_is_written_down_once_for_the_owner_alone(tmp_path):
+    made = secret.kept_in(tmp_path / "instance")
+    assert len(made) >= 32
+    assert secret.kept_in(tmp_path / "instance") == made
+    settings = tmp_path / "instance" / "config.py"
+    assert stat.S_IMODE(settings.stat().st_mode) == 0o600
+    config = Config(tmp_path)
+    config.from_pyfile(str(settings))
+    assert config == {"DEVELOPMENT_SECRET": made}
 
 
-def test_demo_key_is_the_same_for_a_secret_and_no_other():
-    key = demo.api_key(app_with("one"))
-    assert demo.api_key(app_with("one")) == key
-    assert demo.api_key(app_with("another")) != key
-    assert account_of(PREFIX, key) == demo.ACCOUNT_ID
-
-
-def test_demo_key_without_a_secret_writes_one_down_for_the_owner(tmp_path):
+def test_secret_joins_other_settings_and_closes_them_to_others(tmp_path):
     settings = tmp_path / "config.py"
     settings.write_text("SQL_TIMEOUT = 9")
-    key = demo.api_key(app_with("", str(tmp_path)))
+    settings.chmod(0o644)
+    made = secret.kept_in(tmp_path)
     assert stat.S_IMODE(settings.stat().st_mode) == 0o600
-    assert settings.read_text().startswith("SQL_TIMEOUT = 9\n")
-    app = Flask(__name__)
-    app.config.from_pyfile(str(settings))
-    assert demo.api_key(app) == key
+    config = Config(tmp_path)
+    config.from_pyfile(str(settings))
+    assert config == {"SQL_TIMEOUT": 9, "DEVELOPMENT_SECRET": made}
+
+
+def test_secret_that_is_there_is_kept_as_python_reads_it(tmp_path):
+    settings = tmp_path / "config.py"
+    settings.write_text("DEVELOPMENT_SECRET = 'first'\nDEVELOPMENT_SECRET = 'last'\n")
+    assert secret.kept_in(tmp_path) == "last"
+    assert settings.read_text().count("\n") == 2
+
+
+def test_secret_of_starts_at_the_same_time_is_one(tmp_path):
+    with ThreadPoolExecutor(16) as starts:
+        made = set(starts.map(secret.kept_in, [tmp_path] * 16))
+    assert len(made) == 1
+    assert (tmp_path / "config.py").read_text().count("DEVELOPMENT_SECRET") == 1

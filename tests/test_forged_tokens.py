@@ -24,6 +24,7 @@ from tests.oauth import (
     base64url,
     basic,
     holder,
+    json_of,
     part_of,
     register,
 )
@@ -318,7 +319,8 @@ def test_a_code_is_no_access_token(acme):
 def test_an_access_token_is_no_refresh_token(acme):
     reports = register(acme)
     refused = reports.refresh(reports.tokens()["access_token"])
-    assert (refused.status_code, refused.json["error"]) == (400, "invalid_grant")
+    assert refused.status_code == 400
+    assert json_of(refused)["error"] == "invalid_grant"
 
 
 def test_a_token_of_another_account_opens_only_that(acme, rival):

@@ -28,6 +28,7 @@ from tests.oauth import (
     basic,
     challenge_of,
     holder,
+    json_of,
     part_of,
     register,
 )
@@ -66,8 +67,8 @@ def foreign(rival: Actor) -> App:
 
 def refused(response: TestResponse, error: str, status: int = 400) -> bool:
     """Tell whether an answer is an OAuth error that no cache keeps (RFC 6749, 5.2)."""
-    assert response.json is not None, response.get_data()
-    assert (response.status_code, response.json["error"]) == (status, error)
+    told = (response.status_code, json_of(response)["error"])
+    assert told == (status, error)
     assert response.headers["Cache-Control"] == "no-store"
     assert response.content_type == "application/json"
     if error == "invalid_client":
@@ -85,7 +86,8 @@ def shown(response: TestResponse, status: int = 400) -> bool:
 
 def is_good(actor: Actor, tokens: Any) -> bool:
     """Tell whether an access token opens what it should."""
-    return holder(actor, tokens["access_token"]).get(URL).status_code == 200
+    answer = holder(actor, tokens["access_token"]).get(URL)
+    return bool(answer.status_code == 200)
 
 
 # --- the form of a request (RFC 6749, 2.3 and 3.2)
@@ -486,8 +488,9 @@ def by_password(client: App, **own: Any) -> TestResponse:
 def test_password_grant_of_a_first_party_client_answers_200(acme, ours):
     made = by_password(ours)
     assert made.status_code == 200
-    assert is_good(acme, made.json)
-    assert ours.refresh(made.json["refresh_token"]).status_code == 200
+    tokens = json_of(made)
+    assert is_good(acme, tokens)
+    assert ours.refresh(tokens["refresh_token"]).status_code == 200
 
 
 def test_password_grant_of_another_client_answers_400(reports):
@@ -1013,7 +1016,7 @@ def test_twenty_parallel_refreshes_get_one_successor(app, acme, reports):
         app, reports, lambda client: client.refresh(first["refresh_token"])
     )
     assert Counter(answer.status_code for answer in answers) == {200: CALLERS}
-    (successor,) = {answer.json["refresh_token"] for answer in answers}
+    (successor,) = {json_of(answer)["refresh_token"] for answer in answers}
     assert all(is_good(acme, answer.json) for answer in answers)
     assert reports.refresh(successor).status_code == 200
 
@@ -1404,6 +1407,33 @@ def test_a_changed_password_ends_all_tokens(acme, reports, pass_time):
     pass_time(seconds=1)
     assert_ended(acme, reports, tokens, "invalid_grant")
     assert user.get(URL).status_code == 401
+
+
+# --- what fails on our side
+
+
+@pytest.fixture
+def dead(start_app):
+    """A caller of an application that has lost its database."""
+    return start_app(DATABASE_URL="sqlite:////nowhere/none.sqlite").test_client()
+
+
+@pytest.mark.parametrize("url", [TOKEN, REVOKE, INTROSPECT])
+def test_without_the_database_a_client_is_told_to_try_again(dead, reports, url):
+    answer = reports.elsewhere(dead).send(
+        url, grant_type="client_credentials", token="x"
+    )
+    assert refused(answer, "temporarily_unavailable", 503)
+    assert answer.headers["Retry-After"] == "1"
+
+
+def test_without_the_database_a_user_is_told_to_try_again(dead, reports):
+    there = reports.elsewhere(dead)
+    assert shown(there.ask(), 503)
+    page = reports.ask()
+    cookie = reports.http.get_cookie("consent", path=AUTHORIZE)
+    dead.set_cookie("consent", cookie.value, path=AUTHORIZE)
+    assert shown(there.decide(page), 503)
 
 
 # --- the table

@@ -13,7 +13,8 @@ from default_config import ProductionConfig
 from myapp import db, passwords
 from myapp.errors import InvalidBody
 from myapp.tokens import new_token
-from myapp.users.models import ONCE_PREFIX
+from myapp.throttle import MOST_FOR_ONE
+from myapp.users.models import ONCE_PREFIX, users
 from tests.actors import OWNER, PASSWORD, Actor, add_user, log_in, sign_in, sign_up
 from tests.mailbox import mailed_token
 from tests.tables import rows_of
@@ -290,6 +291,26 @@ def test_token_is_not_spent_where_too_many_wait(acme, way):
         assert acme.client.post(url, json=body).status_code == 503
     assert acme.client.post(url, json=body).status_code in (200, 204)
     assert log_in(acme, address, ANOTHER).status_code == 200
+
+
+def test_login_that_could_not_be_looked_at_is_not_counted(acme):
+    with full_line():
+        for _ in range(2 * MOST_FOR_ONE):
+            assert log_in(acme).status_code == 503
+    assert log_in(acme).status_code == 200
+
+
+def test_login_under_way_does_not_outlive_the_password(app, acme, gate):
+    [user] = rows_of(app, acme.account_id)["users"]
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(log_in, at(app, acme))
+        assert gate.entered.wait(PATIENCE)  # it has read the hash
+        with db.use(app.extensions["myapp"]):
+            changed = {"password_hash": "of another password"}
+            users.replace(UUID(acme.account_id), UUID(str(user["id"])), changed)
+        gate.opened.set()
+        assert waiting.result(PATIENCE).status_code == 401
+    assert rows_of(app, acme.account_id)["sessions"] == []
 
 
 def test_token_that_opens_nothing_is_not_worth_a_hash(app, acme, gate):

@@ -81,7 +81,7 @@ def put_by_the_way(tenant: UUID) -> None:
     user = users.find(tenant, OWNER)
     assert client is not None and user is not None
     begin(tenant, ["*"], Origin(), user_id=user.id, renewable=True)
-    issue_code(client, user.id, "http://127.0.0.1/", ["*"], "-" * 43)
+    issue_code(client, user, "http://127.0.0.1/", ["*"], "-" * 43)
     users.mail_reset(tenant, OWNER)
 
 

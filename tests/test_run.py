@@ -5,6 +5,7 @@ tests. A test waits for what `./run` prints, or for its end.
 """
 
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -21,7 +22,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from time import monotonic, sleep
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from redis import Redis
@@ -92,16 +93,24 @@ class Run:
 
     def greet(self) -> None:
         """Wait for the banner, and take it apart."""
-        self.docs, self.curl = self.until(r"Docs: +(\S+).*\n +Try: +(.*)\n").groups()
+        banner = r"Docs: +(\S+).*\n(?s:.*)Password: (\S+) .*\n +Try: +(.*)\n"
+        self.docs, self.password, self.curl = self.until(banner).groups()
         self.key = self.curl.partition("Bearer ")[2].partition("'")[0]
         self.started = [self.process.pid, self.uwsgi, self.redis]
 
     def get(self, path: str, key: str = "") -> int:
         """Return the status of an answer."""
+        return self.send("GET", path, {"Authorization": f"Bearer {key}"})[0]
+
+    def send(
+        self, method: str, path: str, headers: dict[str, str], body: str | None = None
+    ) -> tuple[int, str]:
+        """Return the status and the body of an answer."""
         address = urlsplit(self.docs).netloc
         with closing(HTTPConnection(address, timeout=PATIENCE)) as connection:
-            connection.request("GET", path, headers={"Authorization": f"Bearer {key}"})
-            return connection.getresponse().status
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
 
     @property
     def redis(self) -> int:
@@ -215,6 +224,22 @@ def is_released(lock: Path) -> bool:
     return False
 
 
+def family(pids: list[int]) -> list[int]:
+    """Return processes with their workers."""
+    found = list(pids)
+    for pid in found:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        found.extend(
+            int(child) for child in children.split() if int(child) not in found
+        )
+    return found
+
+
+def command_line(pid: int) -> list[str]:
+    """Return what a process was called with: its arguments."""
+    return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+
+
 @pytest.fixture(scope="module")
 def make_copy():
     """Make copies in /tmp, and remove them: the path of a socket must be short."""
@@ -225,6 +250,12 @@ def make_copy():
 @pytest.fixture
 def checkout(make_copy):
     """A copy of this test's own."""
+    return make_copy()
+
+
+@pytest.fixture(scope="module")
+def fresh(make_copy):
+    """A copy in which nothing has been started."""
     return make_copy()
 
 
@@ -272,8 +303,18 @@ def test_curl_line_of_the_banner_creates_a_customer(second):
 
 
 @pytest.mark.slow
+def test_password_of_the_banner_signs_in_by_the_form_of_the_guide(second):
+    form = {"grant_type": "password", "client_id": "documentation"}
+    form |= {"username": "member@example.com", "password": second.password}
+    media_type = {"Content-Type": "application/x-www-form-urlencoded"}
+    signed_in = second.send("POST", "/v1/auth/token", media_type, urlencode(form))
+    assert signed_in[0] == 200
+    assert second.get("/v1/users/me", json.loads(signed_in[1])["access_token"]) == 200
+
+
+@pytest.mark.slow
 def test_second_start_prints_the_same_key_and_neither_sets_up_nor_seeds(first, second):
-    assert second.key == first.key
+    assert (second.key, second.password) == (first.key, first.password)
     assert second.get("/v1/customers", second.key) == 200
     assert "Demo customers" in first.output
     assert second.output.startswith("\nmyapp runs with demo data")
@@ -286,6 +327,18 @@ def test_second_start_prints_the_same_key_and_neither_sets_up_nor_seeds(first, s
 def test_settings_with_the_secret_are_the_owners_alone(first):
     mode = (first.folder / "instance/config.py").stat().st_mode
     assert stat.S_IMODE(mode) == 0o600
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="no /proc here")
+def test_no_process_is_called_with_a_secret(second):
+    settings = (second.folder / "instance/config.py").read_text()
+    secrets = {second.key, second.password, *re.findall(r'"(.+)"', settings)}
+    assert len(secrets) == 3
+    lines = [line for pid in family(second.started) for line in command_line(pid)]
+    assert any("uwsgi" in line for line in lines)
+    assert any("redis.conf" in line for line in lines)
+    assert [line for line in lines if any(secret in line for secret in secrets)] == []
 
 
 @pytest.mark.slow
@@ -325,6 +378,47 @@ def test_taken_port_names_the_next_one(checkout):
         f"Port {port} is taken by another program.\n"
         f"Take the next one: ./run --port {port + 1}\n"
     )
+
+
+# the flask commands
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command",
+    [
+        "users create demo ada@example.com --password staple-horse-battery",
+        "clients create demo nightly --grant client_credentials",
+        "keys rotate",
+        "accounts purge",
+    ],
+)
+def test_command_in_a_fresh_clone_says_what_to_do_first(fresh, command):
+    with running(fresh, "flask", *command.split()) as run:
+        assert run.end() == 1
+    assert run.output == (
+        "Error: The database is not up to date: run `flask db upgrade`, or ./run once.\n"
+    )
+
+
+@pytest.mark.slow
+def test_command_after_a_start_works(first):
+    created = "users create demo grace@example.com --password staple-horse-battery"
+    with running(first.folder, "flask", *created.split()) as run:
+        assert run.end() == 0
+    assert run.output == "grace@example.com can sign in to demo as member.\n"
+
+
+@pytest.mark.slow
+def test_flask_run_in_a_fresh_clone_can_sign_in_at_once(checkout):
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    options = ("--debug", "run", "--no-reload", "--port", str(port))
+    with running(checkout, "flask", *options) as run:
+        run.docs = run.until(r"Running on (\S+)")[1] + "/docs"
+        assert run.send("GET", "/.well-known/jwks.json", {})[0] == 200
+        secret = (checkout / "instance/config.py").read_text()
+        assert "DEVELOPMENT_SECRET" in secret
 
 
 # its end

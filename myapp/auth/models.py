@@ -25,11 +25,11 @@ from myapp.db import sql
 from myapp.errors import Conflict, Unauthorized
 from myapp.passwords import GIVEN, PASSWORD, matches
 from myapp.repository import Record
-from myapp.sessions.models import Origin, Tokens, begin, end, issue, live
+from myapp.sessions.models import Grant, Origin, Tokens, begin, end, issue
 from myapp.tables import TenantOwned, UtcDateTime
 from myapp.tenants import tenant_of
 from myapp.tokens import account_of, digest, new_token
-from myapp.users.models import TOKEN, find, mail_reset, renew_hash
+from myapp.users.models import TOKEN, find, is_unchanged, mail_reset, renew_hash
 
 CODE_PREFIX = "myapp_code_"
 CODE_LASTS = timedelta(seconds=60)
@@ -123,9 +123,9 @@ def check_password(
     fails. Raises TooManyRequests after too many failures.
     """
     limits = throttle.limits_of(f"{tenant or account}/{username.lower()}", address)
-    throttle.begin(*limits)
-    user = find(tenant or NOBODY, username)
-    right = matches(user and user.password_hash, password)
+    with throttle.attempt(*limits):
+        user = find(tenant or NOBODY, username)
+        right = matches(user and user.password_hash, password)
     if not right or user is None or not user.is_active:
         return None
     throttle.succeed(*limits)
@@ -147,8 +147,31 @@ def sign_in(account: str, username: str, password: str, origin: Origin) -> Recor
     user = check_password(tenant, account, username, password, origin.address)
     if tenant is None or user is None:
         raise Unauthorized("The account, the username or the password is wrong.")
-    grant = begin(tenant, [EVERY_SCOPE], origin, user_id=user.id, renewable=True)
+    grant = begin_for(user, [EVERY_SCOPE], origin, renewable=True)
+    if grant is None:
+        raise Unauthorized("The password has just been changed.")
     return as_record(issue(grant))
+
+
+def begin_for(
+    user: Row[Any],
+    scopes: list[str],
+    origin: Origin,
+    *,
+    client: Row[Any] | None = None,
+    renewable: bool,
+) -> Grant | None:
+    """Begin a session for a password that was right; None where it no longer is.
+
+    So a login that is under way does not outlive a change of the password.
+    """
+    tenant = user.account_id
+    with db.transaction(tenant) as connection:
+        if not is_unchanged(connection, user):
+            return None
+        return begin(
+            tenant, scopes, origin, user_id=user.id, client=client, renewable=renewable
+        )
 
 
 def ask_for_reset(account: str, username: str, address: str) -> None:
@@ -167,19 +190,22 @@ def _reset(account: str, username: str) -> None:
 
 def issue_code(
     client: Row[Any],
-    user_id: UUID,
+    user: Row[Any],
     redirect_uri: str,
     scopes: list[str],
     challenge: str,
-) -> str:
-    """Store what a user has consented to; return the code for it."""
+) -> str | None:
+    """Store what a user has consented to; return the code for it.
+
+    None where the password that was right has been changed meanwhile.
+    """
     now = tables.now()
     code = new_token(CODE_PREFIX, client.account_id)
     row = {
         "account_id": client.account_id,
         "code_sha256": digest(code),
         "client_id": client.id,
-        "user_id": user_id,
+        "user_id": user.id,
         "redirect_uri": redirect_uri,
         "scopes": scopes,
         "code_challenge": challenge,
@@ -190,6 +216,8 @@ def issue_code(
         AuthorizationCode.expires_at < now - KEPT,
     )
     with db.transaction(client.account_id) as connection:
+        if not is_unchanged(connection, user):
+            return None
         connection.execute(delete(AuthorizationCode).where(*outdated))
         connection.execute(insert(AuthorizationCode), row)
     return code
@@ -218,7 +246,7 @@ def redeem(
 ) -> Tokens | None:
     """Exchange a code for the tokens of a new session.
 
-    None the second time, and where the user, the client or the account is off by now.
+    None the second time, and where the code is gone: it goes with its user's access.
     """
     tenant = code.account_id
     try:
@@ -241,8 +269,7 @@ def redeem(
                 .where(*unused)
                 .values(session_id=grant.session_id)
             )
-            in_time = connection.execute(used).rowcount == 1
-            if not in_time or live(tenant, grant.session_id) is None:
+            if connection.execute(used).rowcount == 0:
                 raise Conflict()  # and so is the session that has just begun undone
     except Conflict:
         _end_what_it_began(code)

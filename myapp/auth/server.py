@@ -5,6 +5,7 @@ defaults are overridden where they are too lenient: credentials are read from th
 alone, PKCE is required and S256, refresh tokens are rotated.
 """
 
+import logging
 import re
 from base64 import b64decode
 from collections.abc import Mapping
@@ -41,6 +42,7 @@ from myapp.access import EVERY_SCOPE
 from myapp.auth.models import (
     TOKENS,
     as_record,
+    begin_for,
     check_password,
     find_code,
     issue_code,
@@ -63,6 +65,9 @@ from myapp.sessions.models import (
     session_of,
 )
 from myapp.tokens import digest
+
+# It writes every token that it issues to its log, at DEBUG.
+logging.getLogger("authlib").setLevel(logging.WARNING)
 
 CLIENT_AUTHENTICATION = ["none", "client_secret_basic", "client_secret_post"]
 FORM_CREDENTIALS = {"client_id", "client_secret"}
@@ -280,14 +285,15 @@ class PasswordGrant(Grant, grants.ResourceOwnerPasswordCredentialsGrant):
     def generate_token(self, **_: Any) -> dict[str, Any]:
         """Begin a session of the user."""
         row = self._client.row
-        grant = begin(
-            row.account_id,
+        grant = begin_for(
+            self.request.user,
             self._scopes(),
             self.request.origin,
-            user_id=self.request.user.id,
             client=row,
             renewable=self._renewable,
         )
+        if grant is None:
+            raise InvalidGrantError("The password has just been changed.")
         return _answer(issue(grant))
 
 
@@ -307,8 +313,10 @@ class CodeGrant(Grant, grants.AuthorizationCodeGrant):
         payload = self.request.payload
         challenge = payload.data["code_challenge"]
         code = issue_code(
-            self._client.row, grant_user.id, redirect_uri, self._scopes(), challenge
+            self._client.row, grant_user, redirect_uri, self._scopes(), challenge
         )
+        if code is None:
+            raise AccessDeniedError(redirect_uri=redirect_uri)
         answer = [("code", code), ("state", payload.state)]
         given = [(name, value) for name, value in answer if value]
         return 303, "", [("Location", add_params_to_uri(redirect_uri, given))]

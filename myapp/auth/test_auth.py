@@ -4,8 +4,12 @@ What is refused on the way is in `tests/test_oauth.py`, guessing in
 `tests/test_throttle.py`.
 """
 
+from uuid import UUID
+
 import pytest
 
+from myapp.tokens import new_token
+from myapp.users.models import ONCE_PREFIX
 from tests.actors import OWNER, PASSWORD, Actor, add_user, sign_in
 from tests.answers import broken
 from tests.mailbox import mailed_token, mails_to
@@ -16,6 +20,7 @@ from tests.oauth import (
     answer_of,
     form_of,
     holder,
+    json_of,
     part_of,
     register,
 )
@@ -288,7 +293,7 @@ def test_a_client_and_its_user_reach_as_far_as_the_lesser(
     add_user(acme, of_user)
     client = register(acme, role=of_client)
     consented = client.decide(client.ask(), username=f"{of_user}@example.com")
-    tokens = client.redeem(answer_of(consented)["code"]).json
+    tokens = json_of(client.redeem(answer_of(consented)["code"]))
     person = holder(acme, tokens["access_token"])
     assert person.post(URL, json=CUSTOMER).status_code == status
 
@@ -369,6 +374,13 @@ def test_password_reset_with_an_unknown_token_answers_422(client):
     refused = client.post(f"{RESET}/confirm", json=body)
     assert refused.status_code == 422
     assert broken(refused) == {("/token", "token")}
+
+
+def test_password_reset_without_the_database_answers_503(start_app):
+    dead = start_app(DATABASE_URL="sqlite:////nowhere/none.sqlite").test_client()
+    token = new_token(ONCE_PREFIX, UUID(int=0))
+    body = {"token": token, "password": "a new password, longer"}
+    assert dead.post(f"{RESET}/confirm", json=body).status_code == 503
 
 
 # --- the pages are for browsers, the rest is for programs

@@ -16,6 +16,7 @@ from sqlalchemy import (
     delete,
     exists,
     insert,
+    or_,
     select,
     table,
     update,
@@ -79,6 +80,7 @@ USER = Contract(
         "updated_at": {"type": "string", "format": "date-time", "readOnly": True},
     },
     filters=("email", "role", "is_active"),
+    proofs=("current_password",),
 )
 NEW_USER = Contract(
     "Invitation",
@@ -359,6 +361,20 @@ def find(tenant: UUID, email: str) -> Row[Any] | None:
         return connection.execute(select(User.__table__).where(*chosen)).one_or_none()
 
 
+def is_unchanged(connection: Connection, user: Row[Any]) -> bool:
+    """Tell whether a user may still sign in with the password that was just right.
+
+    Until the transaction ends nobody changes it: what begins in it is seen, and ended,
+    by whoever changes it next. `renew_hash` leaves the version as it is.
+    """
+    same_password = or_(
+        User.password_hash == user.password_hash, User.version == user.version
+    )
+    own = (User.account_id == user.account_id, User.id == user.id)
+    found = select(User.id).where(*own, User.is_active, same_password)
+    return connection.execute(found.with_for_update(read=True)).first() is not None
+
+
 def renew_hash(user: Row[Any], password: str) -> None:
     """Hash a password that has just been right again, if the settings ask for more."""
     if is_outdated(user.password_hash):
@@ -434,8 +450,9 @@ def _check_password(tenant: UUID, user_id: UUID, given: str | None) -> None:
         own = (User.account_id == tenant, User.id == user_id)
         stored = connection.execute(select(User.password_hash).where(*own)).scalar()
     limit = throttle.Limit(f"current password of {user_id}")
-    throttle.begin(limit)
-    if not matches(stored, given):
+    with throttle.attempt(limit):
+        right = matches(stored, given)
+    if not right:
         raise _wrong_password("match", "is not your password")
     throttle.succeed(limit)
 

@@ -459,6 +459,13 @@ def test_update_in_a_json_patch_wants_the_test_before_the_change(owner):
     assert me(owner) == before
 
 
+def test_update_in_a_json_patch_sets_no_password_by_a_test(owner):
+    given = {"op": "test", "path": "/current_password", "value": PASSWORD}
+    other = {"op": "test", "path": "/password", "value": ANOTHER}
+    assert owner.json_patch(url_of(owner), [given, other]).status_code == 409
+    assert log_in(owner, password=ANOTHER).status_code == 401
+
+
 def test_update_with_a_wrong_password_is_refused_whatever_it_changes(member):
     url, before = url_of(member), me(member)
     wrong = {"current_password": WRONG}

@@ -1,0 +1,218 @@
+"""The demo of `./run`: everyone can sign in, on one machine, whatever has happened."""
+
+import pytest
+from flask import Flask
+
+from devtools import demo
+from myapp import create_app, db
+from myapp.access import ROLES
+from myapp.clients.models import find
+from tests.actors import Actor
+from tests.stores import on_sqlite
+from tests.tables import rows_of
+
+TOKEN = "/v1/auth/token"
+
+
+@pytest.fixture
+def app(settings, databases):
+    """An application with a database of its own, and the demo in it."""
+    secret = {"DEVELOPMENT_SECRET": "the secret of a test's machine"}
+    app = create_app(settings | databases.clone() | secret)
+    demo.seed(app)
+    yield app
+    app.extensions["myapp"].engine.dispose()
+
+
+def key(app, account=demo.DEMO):
+    """Return who calls with the key of an account."""
+    return Actor(app.test_client(), str(account.id), demo.api_key(app, account))
+
+
+def login(app, role, account="demo"):
+    """Sign in with a password."""
+    body = {"account": account, "username": demo.email(role)}
+    body["password"] = demo.password(app)
+    return app.test_client().post("/v1/auth/login", json=body)
+
+
+def user(app, role):
+    """Return the user of a role, as the owner's key sees it."""
+    query = {"email": demo.email(role)}
+    return key(app).get("/v1/users", query_string=query).json["items"][0]
+
+
+def url(app, role):
+    """Return the address of the user of a role."""
+    return f"/v1/users/{user(app, role)['id']}"
+
+
+def app_with(secret):
+    """Return an application whose settings hold a secret."""
+    app = Flask(__name__)
+    app.config["DEVELOPMENT_SECRET"] = secret
+    return app
+
+
+# --- what a start makes
+
+
+def test_key_and_password_are_the_same_for_a_secret_and_no_other():
+    one, another = app_with("one"), app_with("another")
+    assert demo.api_key(one) == demo.api_key(app_with("one"))
+    assert demo.api_key(one) != demo.api_key(another)
+    assert demo.api_key(one) != demo.api_key(one, demo.RIVAL)
+    assert demo.password(one) == demo.password(app_with("one"))
+    assert demo.password(one) != demo.password(another)
+
+
+@pytest.mark.usefixtures("engine")
+def test_demo_has_users_of_every_role_who_can_sign_in(app):
+    assert {*demo.DEMO.roles} == {*ROLES}
+    for role in ROLES:
+        assert login(app, role).status_code == 200
+        assert user(app, role)["role"] == role
+
+
+@pytest.mark.usefixtures("engine")
+def test_accounts_have_keys_customers_and_nothing_in_common(app):
+    assert login(app, "owner", "rival").status_code == 200
+    names = {}
+    for account in (demo.DEMO, demo.RIVAL):
+        shown = key(app, account).get("/v1/customers?limit=100").json["items"]
+        names[account.slug] = {customer["name"] for customer in shown}
+    assert len(names["demo"]) == 25
+    assert len(names["rival"]) == 2
+    assert not names["demo"] & names["rival"]
+
+
+@pytest.mark.usefixtures("engine")
+def test_team_is_led_by_the_member(app):
+    [team] = key(app).get("/v1/teams").json["items"]
+    members = key(app).get(f"/v1/teams/{team['id']}/members").json["items"]
+    leading = {member["user_id"]: member["is_leader"] for member in members}
+    assert leading == {
+        user(app, "member")["id"]: True,
+        user(app, "viewer")["id"]: False,
+    }
+
+
+@pytest.mark.usefixtures("engine")
+def test_form_of_the_guide_answers_tokens(app):
+    form = {"grant_type": "password", "client_id": "documentation"}
+    form |= {"username": demo.email("viewer"), "password": demo.password(app)}
+    answered = app.test_client().post(TOKEN, data=form)
+    assert answered.status_code == 200
+    viewer = Actor(app.test_client(), "", answered.json["access_token"])
+    assert viewer.get("/v1/customers").status_code == 200
+    ada = {"name": "Ada", "email": "ada@example.com"}
+    assert viewer.post("/v1/customers", json=ada).status_code == 403
+
+
+# --- what the next start mends
+
+
+@pytest.mark.usefixtures("engine")
+def test_next_start_changes_nothing_where_all_is_well(app):
+    before = rows_of(app, str(demo.DEMO.id))
+    assert len(before["audit_entries"]) > 30
+    demo.seed(app)
+    after = rows_of(app, str(demo.DEMO.id))
+    for row in (*before.pop("api_keys"), *after.pop("api_keys")):
+        assert row["name"] == "first key"  # it was used: that is noted
+    assert after == before
+
+
+def remove_user(app):
+    assert key(app).delete(url(app, "viewer")).status_code == 204
+
+
+def demote_user(app):
+    assert key(app).merge(url(app, "admin"), {"role": "viewer"}).status_code == 200
+
+
+def switch_user_off(app):
+    off = {"is_active": False}
+    assert key(app).merge(url(app, "member"), off).status_code == 200
+
+
+def change_password(app):
+    signed_in = login(app, "viewer").json["access_token"]
+    viewer = Actor(app.test_client(), "", signed_in)
+    change = {"password": "another long password"}
+    change["current_password"] = demo.password(app)
+    assert viewer.merge(url(app, "viewer"), change).status_code == 200
+
+
+def close_account(app):
+    assert key(app).delete(f"/v1/accounts/{demo.DEMO.id}").status_code == 204
+
+
+def rename_account(app):
+    renamed = {"slug": "another-name"}
+    address = f"/v1/accounts/{demo.DEMO.id}"
+    assert key(app).merge(address, renamed).status_code == 200
+
+
+def remove_key(app):
+    [own] = key(app).get("/v1/api_keys").json["items"]
+    assert key(app).delete(f"/v1/api_keys/{own['id']}").status_code == 204
+
+
+def client_url(app):
+    [own] = key(app).get("/v1/auth/clients").json["items"]
+    return f"/v1/auth/clients/{own['id']}"
+
+
+def remove_client(app):
+    assert key(app).delete(client_url(app)).status_code == 204
+
+
+def switch_client_off(app):
+    off = {"is_active": False}
+    assert key(app).merge(client_url(app), off).status_code == 200
+
+
+def make_another_secret(app):
+    app.config["DEVELOPMENT_SECRET"] = "the secret of a machine that was set up anew"
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "harm",
+    [
+        remove_user,
+        demote_user,
+        switch_user_off,
+        change_password,
+        close_account,
+        rename_account,
+        remove_key,
+        remove_client,
+        switch_client_off,
+        make_another_secret,
+    ],
+    ids=lambda harm: harm.__name__,
+)
+def test_next_start_mends_what_was_changed(app, harm):
+    harm(app)
+    app.extensions["myapp"].recent.clear()  # as a new process starts
+    demo.seed(app)
+    assert key(app).get("/v1/customers").status_code == 200
+    for role in ROLES:
+        assert login(app, role).status_code == 200
+        assert user(app, role)["role"] == role
+    with db.use(app.extensions["myapp"]):
+        assert find("documentation") is not None
+
+
+@on_sqlite
+def test_start_with_a_name_that_is_taken_says_what_to_do(app):
+    rename_account(app)
+    taken = {"name": "Mine", "slug": "demo", "email": "me@example.com"}
+    opened = app.test_client().post(
+        "/v1/accounts", json=taken | {"password": "a password of mine"}
+    )
+    assert opened.status_code == 201
+    with pytest.raises(RuntimeError, match="has the slug demo.*change it, or remove"):
+        demo.seed(app)
