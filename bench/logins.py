@@ -9,6 +9,7 @@ throttle never strikes. Prints the median of each kind as a ratio to the first.
 """
 
 import argparse
+import logging
 import random
 import sys
 from ipaddress import IPv4Address
@@ -57,6 +58,7 @@ def main() -> None:
                 "RATE_LIMIT_ANONYMOUS": 0,
             }
         )
+        logging.getLogger("myapp").setLevel(logging.ERROR)  # not a line for each login
         with app.app_context():
             flask_migrate.upgrade(directory=str(ROOT / "migrations"))
         populate(app)

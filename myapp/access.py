@@ -82,6 +82,9 @@ PROBE = PUBLIC._replace(limited=False)
 """Anyone, and as often as they like: for health checks."""
 
 VIEWER = at_least(Role.VIEWER)
+OPEN = (PUBLIC, PROBE)
+"""The rules that no credential changes."""
+
 MEMBER = at_least(Role.MEMBER)
 ADMIN = at_least(Role.ADMIN)
 OWNER = at_least(Role.OWNER)
@@ -125,7 +128,9 @@ def authenticate(header: str | None) -> Principal | None:
     if not header:
         return None
     scheme, _, token = header.partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
+    if scheme.lower() != "bearer":  # no attempt at all, so no error (RFC 6750, 3.1)
+        raise Unauthorized("Send `Authorization: Bearer <key>`.")
+    if not token.strip():
         raise Unauthorized("Send `Authorization: Bearer <key>`.", "invalid_request")
     return _known(token.strip())
 

@@ -13,7 +13,7 @@ from flask import Blueprint, Response, request
 
 from myapp import access
 from myapp.contract import Contract
-from myapp.errors import Forbidden, Reply
+from myapp.errors import Reply
 from myapp.operations import Mark, Operation, complete
 from myapp.options import answer_options
 
@@ -109,6 +109,6 @@ class FeatureApi:
             url=url,
             contract=self.contract,
         )
-        if Forbidden in declared.problems:
+        if declared.rule not in access.OPEN:
             access.scopes.add(declared.scope)
         return declared

@@ -16,6 +16,7 @@ from flask import Flask, current_app
 from flask.cli import with_appcontext
 
 from myapp import audit, db, openapi, permissions, store_errors
+from myapp.errors import Problem
 
 
 def at_work(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -33,14 +34,21 @@ def at_work(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Say what to do where a command fails for want of a store, or of its tables."""
+    """Say what is wrong, or what to do about it, where a command raises a problem."""
     try:
         yield
     except Exception as error:
-        remedy = store_errors.remedy_of(error)
-        if remedy is None:
+        said = store_errors.remedy_of(error)
+        if said is None and isinstance(error, Problem):
+            said = _described(error)
+        if said is None:
             raise
-        raise click.ClickException(remedy) from error
+        raise click.ClickException(said) from error
+
+
+def _described(problem: Problem) -> str:
+    broken = "".join(f"\n  {rule.at[1:]} {rule.detail}" for rule in problem.errors)
+    return f"{problem.__cause__ or problem}{broken}"
 
 
 def _command_name() -> str:

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 from myapp import components, errors, rate_limits
-from myapp.access import Rule
+from myapp.access import OPEN, Rule
 from myapp.contract import Contract
 from myapp.contract_rules import Schema, types_of
 from myapp.kinds import CREATE, LIST, RETRIEVE, UPDATE
@@ -75,7 +75,7 @@ def _oauth(operations: Iterable[Operation]) -> Document:
     scopes = {
         operation.scope: f"To {operation.scope.replace(':', ', ')}."
         for operation in sorted(operations, key=lambda operation: operation.scope)
-        if errors.Forbidden in operation.problems
+        if operation.rule not in OPEN
     }
     urls = {"authorizationUrl": "/v1/auth/authorize", "tokenUrl": "/v1/auth/token"}
     flow = {**urls, "refreshUrl": "/v1/auth/token", "scopes": scopes}

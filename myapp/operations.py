@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from myapp import contract as contracts
 from myapp import audit, errors, pagination, rate_limits
-from myapp.access import PROBE, PUBLIC, Principal, Rule, admit, authenticate, scope_of
+from myapp.access import OPEN, Principal, Rule, admit, authenticate, scope_of
 from myapp.contract import Contract
 from myapp.contract_rules import Schema
 from myapp.errors import NotAcceptable, Reply
@@ -282,7 +282,7 @@ def _parameters(mark: Mark, listed: Contract) -> Mapping[str, Schema]:
 def _problems(mark: Mark, accepts: Contract | None) -> Problems:
     """Return every problem that an operation may answer, by status."""
     found = {*EVERYWHERE, *mark.kind.problems, *mark.problems}
-    if mark.rule not in (PUBLIC, PROBE):
+    if mark.rule not in OPEN:
         found |= {*GUARDED}
     if mark.rule.limited:
         found |= {errors.TooManyRequests}

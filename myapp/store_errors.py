@@ -39,7 +39,7 @@ def remedy_of(error: Exception) -> str | None:
     """Return what helps a command that a store's exception has ended, if anything."""
     if _lacks_migration(error):
         return "The database is not up to date: run `flask db upgrade`, or ./run once."
-    if isinstance(error, (Unavailable, *GONE)):
+    if isinstance(error.__cause__ if isinstance(error, Unavailable) else error, GONE):
         return "A store does not answer: start it, or correct DATABASE_URL, REDIS_URL."
     return None
 

@@ -39,6 +39,7 @@ NEVER: dict[Answered, str] = {
     ("customers_create", 409): NO_CLASH,
     ("customers_replace", 409): NO_CLASH,
     ("customers_delete", 409): NO_HOLD,
+    ("teams_delete", 409): NO_HOLD,
     ("sessions_delete", 409): NO_HOLD,
 }
 """What is declared, as for every operation of its kind, and cannot come; and why."""

@@ -123,6 +123,24 @@ def test_page_may_run_the_one_script_written_into_it(client, address):
     assert f"'sha256-{digest}'" in page.headers["Content-Security-Policy"]
 
 
+def test_page_that_takes_a_code_may_run_its_script_and_no_other(client):
+    page = client.get("/docs/assets/oauth2-redirect.html", buffered=True)
+    assert page.status_code == 200
+    policy = parse_csp_header(page.headers["Content-Security-Policy"])
+    assert "'self'" in str(policy.script_src)
+    assert "'unsafe-inline'" not in str(policy.script_src)
+
+
+def test_page_presets_the_client_of_the_demo_in_development(client):
+    assert 'data-client="documentation"' in client.get("/docs").text
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_page_presets_no_client_in_production(start_production):
+    page = start_production().test_client().get("/docs")
+    assert 'data-client=""' in page.text
+
+
 @pytest.mark.parametrize("slug", PROBLEMS)
 def test_problem_is_explained_at_the_address_that_is_its_type(client, slug):
     page = client.get(f"/problems/{slug}")

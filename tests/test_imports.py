@@ -48,6 +48,8 @@ PLACES = {
     },
     "authlib": {
         "server": "binds its authorization server",
+        "grants": "fill in what it leaves open",
+        "parties": "answer what it asks",
         "consent": "asks it whether a request is valid",
     },
     "joserfc": {"models": "of the keys and sessions sign and verify tokens"},
@@ -65,7 +67,8 @@ PLACES = {
         "row_security": "takes URLs apart",
         "tenants": "looks an account up by its slug",
         "throttle": "counts attempts",
-        "server": "names the type of a row",
+        "grants": "name the type of a row",
+        "parties": "name the type of a row",
         "models": "declare the tables",
     },
     "alembic": {"row_security": "is called by migrations"},

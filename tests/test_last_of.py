@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from threading import Barrier
+from threading import Barrier, BoundedSemaphore
 
 import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from myapp import passwords
 from tests.actors import PASSWORD, Actor, add_user, sign_in
 
 TRIES = 20
@@ -23,8 +24,12 @@ Try = Callable[[Actor, str], TestResponse]
 
 
 @pytest.fixture
-def owners(acme: Actor) -> list[Actor]:
-    """All owners of acme's account, signed in."""
+def owners(acme: Actor, monkeypatch: pytest.MonkeyPatch) -> list[Actor]:
+    """All owners of acme's account, signed in; each may have their password checked.
+
+    The threads of one worker are fewer, and so is who may wait for that.
+    """
+    monkeypatch.setattr(passwords, "_line", BoundedSemaphore(TRIES))
     added = [add_user(acme, "owner", f"owner-{n}@example.com") for n in range(1, TRIES)]
     return [sign_in(acme), *added]
 

@@ -37,7 +37,8 @@ import sys
 
 def refuse(event, given):
     network = event == "socket.connect" and isinstance(given[1], tuple)
-    if network or event == "socket.getaddrinfo":
+    lookup = event == "socket.getaddrinfo" and given[0] != "127.0.0.1"
+    if network or lookup:
         raise OSError("there is no network")
 
 
@@ -337,7 +338,7 @@ def test_no_process_is_called_with_a_secret(second):
     assert len(secrets) == 3
     lines = [line for pid in family(second.started) for line in command_line(pid)]
     assert any("uwsgi" in line for line in lines)
-    assert any("redis.conf" in line for line in lines)
+    assert any("redis" in line for line in lines)
     assert [line for line in lines if any(secret in line for secret in secrets)] == []
 
 
@@ -396,9 +397,8 @@ def test_taken_port_names_the_next_one(checkout):
 def test_command_in_a_fresh_clone_says_what_to_do_first(fresh, command):
     with running(fresh, "flask", *command.split()) as run:
         assert run.end() == 1
-    assert run.output == (
-        "Error: The database is not up to date: run `flask db upgrade`, or ./run once.\n"
-    )
+    remedy = "The database is not up to date: run `flask db upgrade`, or ./run once."
+    assert run.output == f"Error: {remedy}\n"
 
 
 @pytest.mark.slow
@@ -413,7 +413,7 @@ def test_command_after_a_start_works(first):
 def test_flask_run_in_a_fresh_clone_can_sign_in_at_once(checkout):
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    options = ("--debug", "run", "--no-reload", "--port", str(port))
+    options = ("--debug", "run", "--port", str(port))
     with running(checkout, "flask", *options) as run:
         run.docs = run.until(r"Running on (\S+)")[1] + "/docs"
         assert run.send("GET", "/.well-known/jwks.json", {})[0] == 200

@@ -276,7 +276,12 @@ def test_migrations_use_the_application_url_unless_the_owner_has_one(instance, e
 )
 def test_engine_is_bounded_in_connections_and_in_time(url):
     options = engine_options(
-        {"DATABASE_URL": url, "SQL_TIMEOUT": 2.5, "SQL_CONNECTIONS": 4}
+        {
+            "DATABASE_URL": url,
+            "SQL_TIMEOUT": 2.5,
+            "SQL_CONNECTIONS": 4,
+            "DEBUG": False,
+        }
     )
     assert options["pool_size"] == 4
     assert options["max_overflow"] == 0

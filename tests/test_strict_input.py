@@ -101,7 +101,8 @@ def test_body_that_is_sound_json_is_read_and_held_against_the_contract(
     for target in TARGETS:
         for text in (b'{"name": %s}' % value, b'[{"op": %s}]' % value):
             answer = target.send(anna, ids, text)
-            assert answer.status_code in (200, 400), target.name
+            # A name may be all that a body needs, and taken by the one before.
+            assert answer.status_code in (200, 201, 400, 409), target.name
             assert b"not strict JSON" not in answer.data, target.name
 
 

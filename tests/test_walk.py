@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from myapp import create_app, db, errors, openapi
-from myapp.access import PROBE, PUBLIC
+from myapp.access import OPEN
 from myapp.api_keys.models import PREFIX
 from myapp.kinds import REST, RETRIEVE, UPDATE
 from myapp.patch import JSON_PATCH
@@ -24,7 +24,7 @@ from tests.resources import OPERATIONS, PARAMETER, call, make_everything, named
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 EVERY = pytest.mark.parametrize("operation", named(OPERATIONS))
-PRIVATE = [op for op in OPERATIONS if op.rule not in (PUBLIC, PROBE)]
+PRIVATE = [op for op in OPERATIONS if op.rule not in OPEN]
 NEED_A_SECRET = (
     "users_invitations_accept",
     "users_me_retrieve",
@@ -126,7 +126,7 @@ def test_operation_says_in_the_document_who_may_call_it(closed, operation):
         document = openapi.document([operation], "one")
     [methods] = document["paths"].values()
     [described] = methods.values()
-    if operation.rule in (PUBLIC, PROBE):
+    if operation.rule in OPEN:
         assert described["security"] == []
     else:
         assert described["security"] == [{"bearer": []}, {"oauth": [operation.scope]}]

@@ -6,7 +6,7 @@ from hmac import compare_digest
 from pkgutil import resolve_name
 from uuid import UUID
 
-from sqlalchemy import String, UniqueConstraint, create_engine, delete, select
+from sqlalchemy import NullPool, String, UniqueConstraint, create_engine, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
@@ -147,12 +147,10 @@ def close(tenant: UUID, id: UUID, if_match: int | None) -> None:
 
 def closed_before(moment: datetime) -> list[UUID]:
     """List the accounts closed before a moment; only the tables' owner sees them."""
-    owner = create_engine(db.stores().settings["MIGRATION_DATABASE_URL"])
-    with owner.connect() as connection:
+    url = db.stores().settings["MIGRATION_DATABASE_URL"]
+    with create_engine(url, poolclass=NullPool).connect() as connection:
         chosen = select(Account.id).where(Account.closed_at < moment)
-        found = list(connection.scalars(chosen))
-    owner.dispose()
-    return found
+        return list(connection.scalars(chosen))
 
 
 def purge(id: UUID) -> None:

@@ -6,11 +6,10 @@ from myapp.api_keys.models import (
     API_KEY,
     NEW_API_KEY,
     api_keys,
-    change_key,
     issue,
-    revoke,
 )
 from myapp.operations import operation
+from myapp.reach import change_within, remove_within
 from myapp.repository import Page, Record
 from myapp.request import Request
 
@@ -44,17 +43,20 @@ class ApiKeyItem(Resource):
         """Replace the name, role and scopes of an API key."""
         id, body = request.path["api_key_id"], request.body
         principal, tenant = request.principal, request.tenant
-        return change_key(principal, tenant, id, lambda _: body, request.if_match)
+        return change_within(
+            api_keys, principal, tenant, id, lambda _: body, request.if_match
+        )
 
     @operation.update(ADMIN)
     def patch(self, request: Request) -> Record:
         """Change the name, role or scopes of an API key."""
         id, change = request.path["api_key_id"], request.change
         principal, tenant = request.principal, request.tenant
-        return change_key(principal, tenant, id, change, request.if_match)
+        return change_within(api_keys, principal, tenant, id, change, request.if_match)
 
     @operation.delete(ADMIN)
     def delete(self, request: Request) -> None:
         """Revoke an API key: it ends on every worker within a second."""
         id = request.path["api_key_id"]
-        revoke(request.principal, request.tenant, id, request.if_match)
+        principal, tenant = request.principal, request.tenant
+        remove_within(api_keys, principal, tenant, id, request.if_match)

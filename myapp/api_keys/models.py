@@ -2,7 +2,6 @@
 
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -17,12 +16,12 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from myapp import access, db, tables
-from myapp.access import ROLES, SCOPE, Principal, Role, refuse_beyond
+from myapp.access import ROLES, SCOPE, Principal, Role
 from myapp.contract import Contract
 from myapp.contract_rules import Schema
 from myapp.db import sql
 from myapp.errors import Unavailable
-from myapp.repository import Change, Record, Values
+from myapp.repository import Record, Values
 from myapp.sql_repository import SqlRepository
 from myapp.tables import TenantOwned, UtcDateTime
 from myapp.tenants import accounts
@@ -128,24 +127,3 @@ _FIND = (
 )
 
 access.authenticators.append(principal_of)
-
-
-def change_key(
-    principal: Principal, tenant: UUID, id: UUID, change: Change, if_match: int | None
-) -> Record:
-    """Write a change between two states that are both within the caller's reach."""
-
-    def within(document: dict[str, Any]) -> Values:
-        refuse_beyond(principal, document)
-        values = change(document)
-        refuse_beyond(principal, values)
-        return values
-
-    return api_keys.update(tenant, id, within, if_match)
-
-
-def revoke(principal: Principal, tenant: UUID, id: UUID, if_match: int | None) -> None:
-    """Remove a key: it ends on every worker within a second."""
-    record = api_keys.retrieve(tenant, id)
-    refuse_beyond(principal, API_KEY.document(record))
-    api_keys.delete(tenant, id, record.version if if_match is None else if_match)

@@ -14,8 +14,9 @@ AUDIT_ENTRY = Contract(
             "type": "string",
             "maxLength": 120,
             "readOnly": True,
-            "description": "Who did it: `api_key:<id>`, `anonymous` at an open"
-            " sign-up, `operator`, `command:<name>`, or `system`.",
+            "description": "Who did it: `user:<id>`, `client:<id>`, `api_key:<id>`,"
+            " `anonymous` at an open sign-up, `operator`, `command:<name>`, or"
+            " `system`.",
             "examples": ["command:accounts purge"],
         },
         "operation": {

@@ -20,8 +20,10 @@ from werkzeug.http import dump_cookie, parse_cookie
 from myapp import db, errors
 from myapp.access import EVERY_SCOPE
 from myapp.auth.forms import AUTHORIZATION
+from myapp.auth.grants import user_of
+from myapp.auth.parties import OAuthRequest
 from myapp.auth.protocol import FORM, NOT_STORED, read_form, read_parameters
-from myapp.auth.server import OAuthRequest, server, user_of
+from myapp.auth.server import server
 from myapp.errors import BadRequest, Forbidden, Problem, Reply, Unauthorized
 from myapp.kinds import Protocol
 from myapp.request import Request

@@ -21,7 +21,8 @@ from myapp.auth.models import (
     sign_in,
 )
 from myapp.auth.protocol import NOT_STORED, OAUTH
-from myapp.auth.server import OAuthRequest, server
+from myapp.auth.server import server
+from myapp.auth.parties import OAuthRequest
 from myapp.errors import Forbidden, Reply, TooManyRequests, Unauthorized, Unprocessable
 from myapp.operations import operation
 from myapp.repository import Record

@@ -6,7 +6,6 @@ from myapp.access import ROLES
 from myapp.cli import at_work
 from myapp.clients.endpoints import blueprint
 from myapp.clients.models import GRANTS, NEW_CLIENT, register
-from myapp.errors import InvalidBody, Problem
 from myapp.tenants import tenant_named
 
 
@@ -45,14 +44,8 @@ def create_command(
         "redirect_uris": list(uris),
         "confidential": not public,
     }
-    try:
-        values = NEW_CLIENT.validate(body)
-        record = register(tenant_named(account), values, first_party=first_party)
-    except InvalidBody as problem:
-        broken = "".join(f"\n  {rule.at[1:]} {rule.detail}" for rule in problem.errors)
-        raise click.ClickException(f"{problem}{broken}") from None
-    except Problem as problem:
-        raise click.ClickException(str(problem)) from None
+    values = NEW_CLIENT.validate(body)
+    record = register(tenant_named(account), values, first_party=first_party)
     click.echo(f"client_id: {NEW_CLIENT.value(record, 'client_id')}")
     if not public:
         click.echo(f"client_secret: {NEW_CLIENT.value(record, 'client_secret')}")

@@ -5,14 +5,13 @@ from myapp.api import FeatureApi, Resource
 from myapp.clients.models import (
     CLIENT,
     NEW_CLIENT,
-    change_client,
     clients,
     register,
-    remove,
     renew_secret,
 )
 from myapp.errors import Conflict, NotFound
 from myapp.operations import operation
+from myapp.reach import change_within, remove_within
 from myapp.repository import Page, Record
 from myapp.request import Request
 
@@ -46,20 +45,23 @@ class ClientItem(Resource):
         """Replace a client's name, role, scopes, grant types and addresses."""
         id, body = request.path["client_id"], request.body
         principal, tenant = request.principal, request.tenant
-        return change_client(principal, tenant, id, lambda _: body, request.if_match)
+        return change_within(
+            clients, principal, tenant, id, lambda _: body, request.if_match
+        )
 
     @operation.update(ADMIN)
     def patch(self, request: Request) -> Record:
         """Change a client, or switch it off: its tokens end within a second."""
         id, change = request.path["client_id"], request.change
         principal, tenant = request.principal, request.tenant
-        return change_client(principal, tenant, id, change, request.if_match)
+        return change_within(clients, principal, tenant, id, change, request.if_match)
 
     @operation.delete(ADMIN)
     def delete(self, request: Request) -> None:
         """Remove a client: its tokens end within a second."""
         id = request.path["client_id"]
-        remove(request.principal, request.tenant, id, request.if_match)
+        principal, tenant = request.principal, request.tenant
+        remove_within(clients, principal, tenant, id, request.if_match)
 
 
 @api.route("/<uuid:client_id>/secret")

@@ -17,7 +17,7 @@ from myapp.contract import Contract
 from myapp.contract_rules import Schema
 from myapp.db import sql
 from myapp.errors import Conflict
-from myapp.repository import Change, Record, Values
+from myapp.repository import Record, Values
 from myapp.sql_repository import SqlRepository
 from myapp.tables import TenantOwned
 from myapp.tenants import is_open
@@ -146,36 +146,17 @@ def register(
     return Record((*record.values, secret), record.version)
 
 
-def change_client(
-    principal: Principal, tenant: UUID, id: UUID, change: Change, if_match: int | None
-) -> Record:
-    """Write a change between two states that are both within the caller's reach."""
-
-    def within(document: dict[str, Any]) -> Values:
-        refuse_beyond(principal, document)
-        values = change(document)
-        refuse_beyond(principal, values)
-        return values
-
-    return clients.update(tenant, id, within, if_match)
-
-
 def renew_secret(principal: Principal, tenant: UUID, id: UUID) -> Record:
     """Give a confidential client another secret; the old one ends at once."""
-    document = CLIENT.document(clients.retrieve(tenant, id))
+    found = clients.retrieve(tenant, id)
+    document = CLIENT.document(found)
     refuse_beyond(principal, document)
     if not document["confidential"]:
         raise Conflict("A public client has no secret.")
     secret = token_urlsafe(32)
-    record = clients.replace(tenant, id, {"secret_sha256": digest(secret)})
+    new = {"secret_sha256": digest(secret)}
+    record = clients.replace(tenant, id, new, found.version)
     return Record((*record.values, secret), record.version)
-
-
-def remove(principal: Principal, tenant: UUID, id: UUID, if_match: int | None) -> None:
-    """Remove a client: its tokens end within a second."""
-    record = clients.retrieve(tenant, id)
-    refuse_beyond(principal, CLIENT.document(record))
-    clients.delete(tenant, id, record.version if if_match is None else if_match)
 
 
 def find(client_id: str) -> Row[Any] | None:

@@ -3,7 +3,6 @@
 import click
 
 from myapp.cli import at_work
-from myapp.errors import Problem
 from myapp.keys.endpoints import blueprint
 from myapp.keys.models import rotate
 
@@ -17,7 +16,4 @@ from myapp.keys.models import rotate
 @at_work
 def rotate_command(compromised: bool) -> None:
     """Let the next signing key sign, and make another next one."""
-    try:
-        click.echo(f"Signing with the key {rotate(compromised=compromised)} from now.")
-    except Problem as problem:
-        raise click.ClickException(str(problem.__cause__ or problem)) from None
+    click.echo(f"Signing with the key {rotate(compromised=compromised)} from now.")

@@ -4,7 +4,6 @@ import click
 
 from myapp.access import ROLES
 from myapp.cli import at_work
-from myapp.errors import Problem
 from myapp.tenants import tenant_named
 from myapp.users.endpoints import blueprint
 from myapp.users.models import READY_USER, create
@@ -22,9 +21,5 @@ def create_command(
 ) -> None:
     """Make a user of ACCOUNT (its slug) who signs in with EMAIL."""
     body = {"email": email, "password": password, "name": name, "role": role}
-    try:
-        create(tenant_named(account), **READY_USER.validate(body))
-    except Problem as problem:
-        broken = "".join(f"\n  {rule.at[1:]} {rule.detail}" for rule in problem.errors)
-        raise click.ClickException(f"{problem}{broken}") from None
+    create(tenant_named(account), **READY_USER.validate(body))
     click.echo(f"{email} can sign in to {account} as {role}.")
