@@ -17,6 +17,8 @@ from myapp.repository import Condition
 
 EVERY_SCOPE = "*"
 SAFE = ("GET", "HEAD")
+NOBODY = UUID(int=0)
+"""The id that no user has."""
 
 
 class Role(IntEnum):
@@ -94,7 +96,9 @@ def self_or_admin(field: str) -> Rule:
     """Return the rule of what belongs to one user, whose id is in a field of it."""
 
     def where(principal: Principal) -> Condition:
-        return {} if principal.role >= Role.ADMIN else {field: principal.user_id}
+        # A key is nobody's: with None it would reach what belongs to no user.
+        own = principal.user_id or NOBODY
+        return {} if principal.role >= Role.ADMIN else {field: own}
 
     text = "viewer or above for oneself, admin or above for others"
     return Rule(text, VIEWER.allows, where)

@@ -4,7 +4,7 @@ An entry names fields and never holds a value. Repositories write theirs by them
 (`changes`); a domain function that writes by a statement of its own calls `note`.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
@@ -74,6 +74,22 @@ def note(
     about = {"account_id": tenant, "resource": resource, "object_id": object_id}
     entry = {**about, "version": version, "fields": sorted(fields), **circumstances()}
     connection.execute(insert(AuditEntry), entry)
+
+
+def note_removals(
+    connection: Connection,
+    tenant: UUID,
+    resource: str,
+    removed: Iterable[Any],
+) -> None:
+    """Write the entries of rows that one statement removed: (id, version) of each."""
+    about = {"account_id": tenant, "resource": resource, "fields": []}
+    entries = [
+        {**about, "object_id": id, "version": version, **circumstances()}
+        for id, version in removed
+    ]
+    if entries:
+        connection.execute(insert(AuditEntry), entries)
 
 
 def circumstances() -> dict[str, Any]:

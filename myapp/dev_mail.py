@@ -43,6 +43,9 @@ HEADERS = {
 }
 
 
+LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?", re.IGNORECASE)
+
+
 def blueprint(url: str) -> Blueprint:
     """Return the page that shows the mail in the folder of a URL."""
     pages = Blueprint("dev_mail", __name__)
@@ -54,6 +57,9 @@ def _page(url: str) -> Response:
     # In development the pages of every site may call the API, but none reads mail.
     if "Origin" in request.headers:
         raise errors.Forbidden("Open this page in a browser: no other page may read it")
+    # … not even one whose name has been made to lead to this machine (DNS rebinding).
+    if not LOOPBACK.fullmatch(request.headers.get("Host", "")):
+        raise errors.Forbidden("Open this page at http://127.0.0.1, with the same port")
     articles = "".join(map(_article, mail_folder.kept(url)))
     page = PAGE.format(style=STYLE, articles=articles or "<p>There is none yet.</p>")
     return Response(page, mimetype="text/html", headers=HEADERS)

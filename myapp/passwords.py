@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from threading import BoundedSemaphore
+from unicodedata import normalize
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
@@ -62,17 +63,26 @@ def _a_turn() -> Iterator[None]:
         _line.release()
 
 
+def normal(password: str) -> str:
+    """Return a password as it is hashed: the same, whichever keyboard typed it.
+
+    One `é` may be sent as one character or as two, a full-width `ａ` for an `a`
+    (NFKC: NIST SP 800-63B, 3.1.1.2; as RFC 8265 prepares passwords).
+    """
+    return normalize("NFKC", password)
+
+
 def hashed(password: str) -> str:
     """Return what is stored of a password (argon2id, RFC 9106)."""
     with _a_turn():
-        return hasher().hash(password)
+        return hasher().hash(normal(password))
 
 
 def matches(stored: str | None, password: str) -> bool:
     """Tell whether a password is the stored one; takes as long where there is none."""
     with _a_turn():
         try:
-            return hasher().verify(stored or _nobodys(hasher()), password)
+            return hasher().verify(stored or _nobodys(hasher()), normal(password))
         except (VerifyMismatchError, InvalidHashError):
             return False
 
@@ -88,8 +98,9 @@ def is_outdated(stored: str) -> bool:
     return hasher().check_needs_rehash(stored)
 
 
-def refuse_common(password: str, at: str = "/password") -> None:
-    """Raise InvalidBody for one of the passwords that are guessed first."""
-    if password.lower() in COMMON:
+def refuse_common(password: str, email: str, at: str = "/password") -> None:
+    """Raise InvalidBody for what is guessed first: what many choose, or the address."""
+    guess, address = normal(password).lower(), email.lower()
+    if guess in COMMON or guess in (address, address.rpartition("@")[0]):
         rule = BrokenRule(at, "common", "is among the first that are guessed")
         raise InvalidBody("Choose a password that nobody else uses.", [rule])

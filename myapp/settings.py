@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Mapping
+from math import inf
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
@@ -32,6 +33,15 @@ ADMITTED: dict[type, tuple[type, ...]] = {
     list: (list,),
 }
 """What a setting may be, by the type of its default."""
+RANGES: dict[str, tuple[int, float]] = {
+    "ACCESS_TOKEN_SECONDS": (60, 86_400),
+    "SESSION_DAYS": (1, 365),
+    "ARGON2_TIME": (1, inf),
+    "ARGON2_MEMORY": (8, inf),
+    "RATE_LIMIT": (0, inf),
+    "RATE_LIMIT_ANONYMOUS": (0, inf),
+}
+"""The least and the most that a setting may be, wherever it is."""
 FROM_ENVIRONMENT = (
     "DATABASE_URL",
     "MIGRATION_DATABASE_URL",
@@ -93,10 +103,18 @@ def _mistyped(config: Settings, defaults: Settings) -> Iterator[str]:
 
 
 def _unfit(config: Settings, chosen: str) -> Iterator[str]:
+    yield from _out_of_range(config)
     if chosen == "production":
         yield from _unfit_for_production(config)
     yield from _unfit_for_mail(config, chosen)
     yield from _unfit_captcha(config)
+
+
+def _out_of_range(config: Settings) -> Iterator[str]:
+    for name, (least, most) in RANGES.items():
+        if not least <= config[name] <= most:
+            admitted = f"{least} or more" if most == inf else f"{least} to {most}"
+            yield f"{name} is {config[name]}: make it {admitted}"
 
 
 def _unfit_for_production(config: Settings) -> Iterator[str]:

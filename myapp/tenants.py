@@ -14,6 +14,7 @@ from myapp.tables import UtcDateTime
 accounts = table(
     "accounts",
     column("id", Uuid()),
+    column("name", String()),
     column("slug", String()),
     column("closed_at", UtcDateTime()),
 )

@@ -25,6 +25,19 @@ OPERATIONS: list[Operation] = [
 ]
 """What the application serves; known before there is one, to name the tests by."""
 
+NEED_A_SECRET = (
+    "users_invitations_accept",
+    "users_me_retrieve",
+    "auth_login",
+    "auth_token",
+    "auth_authorize_get",
+    "auth_authorize",
+    "auth_revoke",
+    "auth_introspect",
+    "auth_password_reset_confirm",
+)
+"""What succeeds only for who knows a password, a code, or a token of one's own."""
+
 CREATIONS = [operation for operation in OPERATIONS if operation.kind is CREATE]
 
 ITEM = (RETRIEVE, DELETE)

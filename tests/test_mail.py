@@ -311,6 +311,28 @@ def test_page_of_another_site_reads_no_mail(folder):
     assert TOKEN not in answer.text
 
 
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:5000", 200),
+        ("localhost", 200),
+        ("LOCALHOST:8080", 200),
+        ("[::1]:5000", 200),
+        ("evil.example", 403),
+        ("evil.example:5000", 403),
+        ("127.0.0.1.evil.example", 403),
+        ("localhost.evil.example:5000", 403),
+        ("192.0.2.1:5000", 403),
+        ("", 403),
+    ],
+)
+def test_page_under_another_name_shows_no_mail(folder, host, status):
+    app = post(MAIL_URL=folder.as_uri())
+    answer = app.test_client().get("/dev/mail", headers={"Host": host})
+    assert answer.status_code == status
+    assert (TOKEN in answer.text) == (status == 200)
+
+
 def test_kept_mail_is_readable_by_its_owner_alone(folder):
     post(MAIL_URL=folder.as_uri())
     [file] = folder.iterdir()

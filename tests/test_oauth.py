@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from tests.actors import OWNER, PASSWORD, Actor, add_user, sign_in
+from tests.actors import OWNER, PASSWORD, Actor, add_user, log_in, sign_in
 from tests.oauth import (
     AUTHORIZE,
     CALLBACK,
@@ -32,6 +32,7 @@ from tests.oauth import (
     part_of,
     register,
 )
+from tests.tables import rows_of
 
 URL = "/v1/customers"
 CALLERS = 20
@@ -809,6 +810,29 @@ def test_a_form_with_another_cookie_is_refused(reports, cookie):
     assert page.status_code == 200
 
 
+@pytest.mark.parametrize(
+    "cookie", ["\xff", "x", "a" * 31 + "\xe9", '"' + "a" * 31, "a" * 4000]
+)
+def test_a_cookie_that_was_not_made_here_is_never_sent_back(reports, cookie):
+    sent = {"Cookie": f"consent={cookie}"}
+    page = reports.http.get(AUTHORIZE, query_string=reports.question(), headers=sent)
+    assert page.status_code == 200
+    made = page.headers["Set-Cookie"].partition(";")[0].removeprefix("consent=")
+    assert len(made) == 32 and made != cookie
+    reports.http.delete_cookie("consent", path=AUTHORIZE)
+    fields = {"csrf_token": "x", "decision": "allow"} | reports.question()
+    assert shown(reports.http.post(AUTHORIZE, data=fields, headers=sent), 403)
+
+
+def test_the_page_names_the_account(acme, reports):
+    account = acme.get(f"/v1/accounts/{acme.account_id}").json
+    renamed = acme.merge(f"/v1/accounts/{acme.account_id}", {"name": "<b>Acme & Co"})
+    assert renamed.status_code == 200
+    page = reports.ask()
+    assert "<b>&lt;b&gt;Acme &amp; Co</b>" in page.text
+    assert f"<code>{account['slug']}</code>" in page.text
+
+
 def test_the_page_runs_no_script_and_is_in_no_frame(reports):
     page = reports.ask()
     policy = page.headers["Content-Security-Policy"]
@@ -1053,6 +1077,22 @@ def test_refresh_for_more_than_was_consented_to_answers_400(reports, scope):
     answer = reports.refresh(tokens["refresh_token"], scope=scope)
     assert refused(answer, "invalid_scope")
     assert reports.refresh(tokens["refresh_token"]).status_code == 200
+
+
+def test_refresh_of_every_scope_for_an_unknown_one_answers_400(acme, client):
+    login = log_in(acme).json
+
+    def refresh(**own):
+        sent = {"grant_type": "refresh_token", "refresh_token": login["refresh_token"]}
+        return client.post(TOKEN, data=sent | own)
+
+    for scope in ("q" * 64, "customers:read nonsense", "customers:delete"):
+        assert refused(refresh(scope=scope), "invalid_scope")
+    [stored] = rows_of(client.application, acme.account_id)["refresh_tokens"]
+    assert stored["used_at"] is None
+    assert refresh(scope="customers:read customers:read").json["scope"] == (
+        "customers:read"
+    )
 
 
 def test_refresh_for_less_lessens_the_access_token_alone(reports):
@@ -1407,6 +1447,19 @@ def test_a_changed_password_ends_all_tokens(acme, reports, pass_time):
     pass_time(seconds=1)
     assert_ended(acme, reports, tokens, "invalid_grant")
     assert user.get(URL).status_code == 401
+
+
+# --- what a program calls itself
+
+
+def test_a_user_agent_is_kept_in_printable_characters(acme, client, reports):
+    client.environ_base["HTTP_USER_AGENT"] = "Bro\0wser\x1b[31m/1.0\x7f"
+    assert log_in(acme).status_code == 200
+    assert reports.credentials_token().status_code == 200
+    reports.tokens()
+    sessions = rows_of(client.application, acme.account_id)["sessions"]
+    assert {row["user_agent"] for row in sessions} == {"Browser[31m/1.0"}
+    assert len(sessions) == 3
 
 
 # --- what fails on our side

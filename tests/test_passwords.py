@@ -85,6 +85,19 @@ def test_no_other_password_matches(at_work, engine, given):
     assert passwords.matches(passwords.hashed(given), given)
 
 
+@pytest.mark.parametrize(
+    ("chosen", "typed"),
+    [
+        pytest.param("pa\u0308sswo\u0308rter", "p\u00e4ssw\u00f6rter", id="composed"),
+        pytest.param("\uff50assword of mine", "password of mine", id="full_width"),
+        pytest.param("password\u00a0of\u00a0mine", "password of mine", id="space"),
+    ],
+)
+def test_password_matches_however_a_keyboard_writes_it(at_work, engine, chosen, typed):
+    assert passwords.matches(passwords.hashed(chosen), typed)
+    assert passwords.matches(passwords.hashed(typed), chosen)
+
+
 @pytest.mark.parametrize("stored", [None, "", "no hash"])
 def test_nothing_matches_where_there_is_no_hash(at_work, engine, stored):
     for given in ("", "no password", PASSWORD, str(stored)):
@@ -133,14 +146,37 @@ def test_wrong_password_is_not_hashed_again(app, acme, dear):
 @pytest.mark.parametrize("common", ["1234567890", "qwertyuiop", "QwertyUiop"])
 def test_common_password_is_refused(common):
     with pytest.raises(InvalidBody) as refusal:
-        passwords.refuse_common(common)
+        passwords.refuse_common(common, OWNER)
     [rule] = refusal.value.errors
     assert (rule.at, rule.rule) == ("/password", "common")
     assert common not in str(refusal.value) + rule.detail
 
 
+@pytest.mark.parametrize(
+    "address_like",
+    [
+        pytest.param("ada.lovelace@example.com", id="address"),
+        pytest.param("Ada.Lovelace@Example.com", id="another_case"),
+        pytest.param("ada.lovelace", id="local_part"),
+        pytest.param("ａｄａ.lovelace", id="full_width"),
+    ],
+)
+def test_address_of_the_user_is_refused_like_a_common_password(address_like):
+    with pytest.raises(InvalidBody) as refusal:
+        passwords.refuse_common(address_like, "ada.lovelace@example.com")
+    [rule] = refusal.value.errors
+    assert (rule.at, rule.rule) == ("/password", "common")
+    passwords.refuse_common(address_like, OWNER)
+
+
+def test_sign_up_with_the_address_for_a_password_answers_400(client):
+    body = {"name": "Acme", "slug": "address-password", "email": OWNER}
+    refused = client.post("/v1/accounts", json=body | {"password": OWNER})
+    assert refused.status_code == 400
+
+
 def test_uncommon_password_is_not_refused():
-    passwords.refuse_common(PASSWORD)
+    passwords.refuse_common(PASSWORD, OWNER)
 
 
 def test_sign_up_with_a_common_password_answers_400_and_opens_nothing(client):

@@ -179,6 +179,46 @@ def test_an_unknown_configuration_is_refused_by_name(instance, environ, name):
     assert str(refused.value) == (f"MYAPP_CONFIG={name}: use development or production")
 
 
+@pytest.mark.parametrize("chosen", ["development", "production"])
+@pytest.mark.parametrize(
+    ("name", "unfit", "remedy"),
+    [
+        ("ACCESS_TOKEN_SECONDS", ("59", "86401"), "60 to 86400"),
+        ("SESSION_DAYS", ("0", "-1", "366"), "1 to 365"),
+        ("ARGON2_TIME", ("0",), "1 or more"),
+        ("ARGON2_MEMORY", ("7",), "8 or more"),
+        ("RATE_LIMIT", ("-1",), "0 or more"),
+        ("RATE_LIMIT_ANONYMOUS", ("-1",), "0 or more"),
+    ],
+)
+def test_number_out_of_its_range_is_refused_by_name(
+    instance, environ, chosen, name, unfit, remedy
+):
+    environ.update(PRODUCTION, MYAPP_CONFIG=chosen)
+    for text in unfit:
+        environ[f"MYAPP_{name}"] = text
+        with pytest.raises(SettingsError, match=f"{name} is {text}: make it {remedy}"):
+            loaded(instance)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("ACCESS_TOKEN_SECONDS", (60, 86_400)),
+        ("SESSION_DAYS", (1, 365)),
+        ("ARGON2_TIME", (1,)),
+        ("ARGON2_MEMORY", (8,)),
+        ("RATE_LIMIT", (0,)),
+        ("RATE_LIMIT_ANONYMOUS", (0,)),
+    ],
+)
+def test_number_at_the_end_of_its_range_is_taken(instance, environ, name, values):
+    environ["MYAPP_CONFIG"] = "development"
+    for value in values:
+        environ[f"MYAPP_{name}"] = str(value)
+        assert loaded(instance)[name] == value
+
+
 def test_production_names_every_unfit_setting_and_what_to_do(instance, environ):
     environ["MYAPP_DEVELOPMENT_SECRET"] = "s3cret"
     with pytest.raises(SettingsError) as refused:

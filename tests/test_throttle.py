@@ -9,8 +9,10 @@ from myapp import db, throttle
 from myapp.errors import TooManyRequests
 from myapp.tokens import digest
 from tests.actors import OWNER, PASSWORD, add_user, home_of, log_in, sign_in
+from tests.mailbox import mails_to
 
 WRONG = "a wrong password of some length"
+MOST_FOR_USER = throttle.MOST_FOR_USER
 MOST, MOST_FROM_ADDRESS = throttle.MOST_FOR_ONE, throttle.MOST_FROM_ADDRESS
 
 
@@ -143,6 +145,90 @@ def test_counts_that_are_over_are_forgotten(app, acme, address, pass_time):
     pass_time(minutes=31)
     guess(acme, home_of(acme), password=PASSWORD)
     assert count_of(app, user, address) is None
+
+
+def test_count_that_ends_after_its_window_is_over(acme, address, pass_time):
+    pass_time(days=400)
+    guesses(acme, address, MOST + 1)
+    pass_time(days=-400)
+    assert guesses(acme, address, MOST + 1) == [401] * MOST + [429]
+
+
+# a user, from everywhere
+
+
+@pytest.fixture
+def networks():
+    """Addresses in networks that nobody else has."""
+    start = f"fd02:{uuid4().hex[:4]}:{uuid4().hex[:4]}"
+    return [f"{start}:{number:x}::1" for number in range(MOST_FOR_USER + 2)]
+
+
+def test_guesses_on_one_user_from_everywhere_are_refused_after_a_hundred(
+    acme, networks, pass_time
+):
+    add_user(acme, "member")
+    *guessing, last, another = networks
+    assert {guess(acme, each) for each in guessing} == {401}
+    assert guess(acme, last) == 429
+    assert guess(acme, another, password=PASSWORD) == 429, "the right one, too"
+    assert guess(acme, another, "member@example.com", PASSWORD) == 200
+    pass_time(minutes=15)
+    assert guess(acme, last, password=PASSWORD) == 200
+
+
+def test_guesses_from_everywhere_keep_no_user_out_of_a_network_of_theirs(
+    acme, networks, pass_time
+):
+    *guessing, _, office = networks
+    assert guess(acme, office, password=PASSWORD) == 200
+    pass_time(days=29)
+    assert {guess(acme, each) for each in guessing} == {401}
+    assert guess(acme, guessing[0]) == 429
+    assert guess(acme, office, password=PASSWORD) == 200
+    assert guesses(acme, office, MOST + 1) == [401] * MOST + [429]
+
+
+def test_network_is_forgotten_after_thirty_days(acme, networks, pass_time):
+    *guessing, _, office = networks
+    assert guess(acme, office, password=PASSWORD) == 200
+    pass_time(days=30, seconds=1)
+    assert {guess(acme, each) for each in guessing} == {401}
+    assert guess(acme, office, password=PASSWORD) == 429
+
+
+def test_network_of_one_user_is_no_network_of_another(acme, networks):
+    add_user(acme, "member")
+    *guessing, _, office = networks
+    assert guess(acme, office, password=PASSWORD) == 200
+    assert {guess(acme, each, "member@example.com") for each in guessing} == {401}
+    assert guess(acme, office, "member@example.com", PASSWORD) == 429
+
+
+# the mails that anyone can ask for
+
+
+def test_resets_of_one_user_are_mailed_three_times_an_hour(
+    acme, client, networks, pass_time
+):
+    email = f"{uuid4().hex}@example.com"
+    add_user(acme, "member", email)
+    slug = acme.get(f"/v1/accounts/{acme.account_id}").json["slug"]
+
+    def ask(address, username=email):
+        body, peer = {"account": slug, "username": username}, {"REMOTE_ADDR": address}
+        url = "/v1/auth/password-reset"
+        return client.post(url, json=body, environ_base=peer).status_code
+
+    assert {ask(each) for each in networks[:3]} == {202}
+    assert {ask(each, email.upper()) for each in networks[3:6]} == {202}
+    assert len(mails_to(client, email)) == 3
+    pass_time(minutes=59)
+    assert ask(networks[6]) == 202
+    assert len(mails_to(client, email)) == 3
+    pass_time(minutes=2)
+    assert ask(networks[7]) == 202
+    assert len(mails_to(client, email)) == 4
 
 
 # an address

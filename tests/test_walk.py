@@ -19,24 +19,19 @@ from myapp.tokens import new_token
 from tests.actors import Actor, sign_up
 from tests.bodies import TARGETS, example, url_of
 from tests.declared import DeclaredClient
-from tests.resources import OPERATIONS, PARAMETER, call, make_everything, named
+from tests.resources import (
+    NEED_A_SECRET,
+    OPERATIONS,
+    PARAMETER,
+    call,
+    make_everything,
+    named,
+)
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 EVERY = pytest.mark.parametrize("operation", named(OPERATIONS))
 PRIVATE = [op for op in OPERATIONS if op.rule not in OPEN]
-NEED_A_SECRET = (
-    "users_invitations_accept",
-    "users_me_retrieve",
-    "auth_login",
-    "auth_token",
-    "auth_authorize_get",
-    "auth_authorize",
-    "auth_revoke",
-    "auth_introspect",
-    "auth_password_reset_confirm",
-)
-"""What succeeds only for who knows a password, a code, or a token of one's own."""
 OLD = '"999-00000000"'
 BODY = pytest.mark.parametrize(
     "target", [pytest.param(target, id=target.name) for target in TARGETS]

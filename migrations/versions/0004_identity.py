@@ -202,6 +202,9 @@ def upgrade() -> None:
         "ix_sessions_account_id_client_id", "sessions", ["account_id", "client_id"]
     )
     op.create_index(
+        "ix_sessions_account_id_expires_at", "sessions", ["account_id", "expires_at"]
+    )
+    op.create_index(
         "ix_sessions_account_id_user_id", "sessions", ["account_id", "user_id"]
     )
     op.create_table(

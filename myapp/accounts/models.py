@@ -16,7 +16,7 @@ from myapp.api_keys.models import ApiKey, issue
 from myapp.contract import Contract
 from myapp.contract_rules import Schema
 from myapp.db import sql
-from myapp.errors import BrokenRule, Forbidden
+from myapp.errors import BrokenRule, Forbidden, Unavailable
 from myapp.passwords import PASSWORD
 from myapp.repository import Record, Values
 from myapp.sql_repository import SqlRepository
@@ -106,14 +106,18 @@ SIGN_UP = Rule("operator, or anyone where sign-up is open", _may_sign_up)
 def check_captcha(authorization: str | None, answer: str | None, peer: str) -> None:
     """Raise Forbidden where the function of the settings refuses an answer.
 
-    The function takes the answer and the caller's address. An operator needs none;
-    where sign-up is open, nobody has yet looked at who calls: Unauthorized is raised
-    for a credential that names nobody.
+    The function takes the answer and the caller's address; Unavailable is raised where
+    it fails. An operator needs none; where sign-up is open, nobody has yet looked at
+    who calls: Unauthorized is raised for a credential that names nobody.
     """
     named = db.stores().settings["CAPTCHA"]
     if not named or _is_operator(access.authenticate(authorization)):
         return
-    if not resolve_name(named)(answer or "", peer):
+    try:
+        solved = resolve_name(named)(answer or "", peer)
+    except Exception as error:
+        raise Unavailable("The captcha cannot be checked: try again.") from error
+    if not solved:
         rule = BrokenRule("/captcha", "captcha", "is not the answer: try another one")
         raise Forbidden("The captcha is not solved.", [rule])
 

@@ -271,6 +271,21 @@ def test_create_without_the_captcha_answers_403_and_opens_nothing(guarded, own):
     assert guarded.post(URL, json=body | {"captcha": SOLVED}).status_code == 201
 
 
+def test_create_without_a_service_that_checks_the_captcha_answers_503(
+    guarded, monkeypatch, caplog
+):
+    def fail(answer, peer):
+        raise TimeoutError("the service of captchas")
+
+    monkeypatch.setattr(sys.modules["captcha_of_the_tests"], "is_solved", fail)
+    body = sign_up(captcha=SOLVED)
+    failed = guarded.post(URL, json=body)
+    assert failed.status_code == 503
+    assert failed.headers["Retry-After"]
+    assert "the service of captchas" in caplog.text
+    assert "the service of captchas" not in failed.text
+
+
 def test_create_with_an_invalid_body_asks_for_no_captcha(guarded):
     assert guarded.post(URL, json=sign_up(captcha=SOLVED, name="")).status_code == 400
     assert asked == []

@@ -5,6 +5,7 @@ is good only in the browser that was shown it (a cookie), for the request it was
 for (a token), and never inside another page's frame.
 """
 
+import re
 from base64 import b64encode
 from hashlib import sha256
 from hmac import compare_digest
@@ -19,6 +20,7 @@ from werkzeug.http import dump_cookie, parse_cookie
 
 from myapp import db, errors
 from myapp.access import EVERY_SCOPE
+from myapp.accounts.models import ACCOUNT, accounts
 from myapp.auth.forms import AUTHORIZATION
 from myapp.auth.grants import user_of
 from myapp.auth.parties import OAuthRequest
@@ -31,6 +33,7 @@ from myapp.secret_key import derived
 
 HTML = "text/html; charset=utf-8"
 COOKIE = "consent"
+NONCE = re.compile(r"[\w-]{32}", re.ASCII)
 STYLE = """
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 24rem; margin: 3rem auto;
   padding: 0 1rem; color: #1f2933; background: #fff }
@@ -57,6 +60,7 @@ PAGE = """<!doctype html>
 </html>
 """
 FORM_PAGE = """{wrong}
+<p>You sign in to <b>{account}</b> (<code>{slug}</code>).</p>
 <p>It asks to act for you, at most in the role <b>{role}</b>, with these scopes:
 {scopes}.</p>
 <p>You go on to <code>{target}</code>.</p>
@@ -123,9 +127,13 @@ def _ask(request: Request, asked: dict[str, Any], *, wrong: str | None = None) -
 
 def _form(oauth: OAuthRequest, nonce: str, wrong: str | None) -> str:
     fields = {**oauth.fields, "csrf_token": _token(nonce, oauth.fields)}
+    tenant = oauth.client.row.account_id
+    account = ACCOUNT.document(accounts.retrieve(tenant, tenant))
     first, then = (" autofocus", "") if wrong is None else ("", " autofocus")
     return FORM_PAGE.format(
         wrong="" if wrong is None else WRONG,
+        account=escape(account["name"]),
+        slug=escape(account["slug"]),
         role=oauth.client.row.role,
         scopes=", ".join(map(_shown, _scopes(oauth))),
         target=escape(_target(oauth)),
@@ -165,7 +173,12 @@ def _turned_away(oauth: OAuthRequest, error: OAuth2Error) -> Reply:
 
 
 def _nonce(request: Request) -> str:
-    return parse_cookie(request.environ.get("HTTP_COOKIE")).get(COOKIE, "")
+    """Return what ties a browser to its forms, "" for what we have not made."""
+    try:
+        sent = parse_cookie(request.environ.get("HTTP_COOKIE")).get(COOKIE, "")
+    except UnicodeDecodeError:
+        return ""
+    return sent if NONCE.fullmatch(sent) else ""
 
 
 def _cookie(nonce: str) -> str:

@@ -20,14 +20,13 @@ from myapp.auth.models import (
     ask_for_reset,
     sign_in,
 )
+from myapp.auth.parties import OAuthRequest, origin_of
 from myapp.auth.protocol import NOT_STORED, OAUTH
 from myapp.auth.server import server
-from myapp.auth.parties import OAuthRequest
 from myapp.errors import Forbidden, Reply, TooManyRequests, Unauthorized, Unprocessable
 from myapp.operations import operation
 from myapp.repository import Record
 from myapp.request import Request
-from myapp.sessions.models import Origin
 from myapp.users.models import reset_password
 
 api = FeatureApi("auth", TOKENS)
@@ -41,8 +40,7 @@ class Login(Resource):
     )
     def post(self, request: Request) -> Record:
         """Sign in with a password."""
-        origin = Origin(request.peer, request.environ.get("HTTP_USER_AGENT", ""))
-        return sign_in(**request.body, origin=origin)
+        return sign_in(**request.body, origin=origin_of(request))
 
 
 @api.route("/password-reset")

@@ -193,9 +193,8 @@ class RefreshGrant(Grant, grants.RefreshTokenGrant):
 
     def _validate_token_scope(self, token: SessionToken) -> None:
         """Raise InvalidScopeError for more than the user has consented to."""
-        granted = token.found.session.scopes
-        asked = scope_to_list(self.request.payload.scope) or granted
-        if not all(covers(granted, scope) for scope in asked):
+        asked = scope_to_list(self.request.payload.scope) or []
+        if not all(covers(token.found.session.scopes, scope) for scope in asked):
             raise InvalidScopeError()
 
     def authenticate_refresh_token(self, refresh_token: str) -> SessionToken | None:
@@ -211,9 +210,10 @@ class RefreshGrant(Grant, grants.RefreshTokenGrant):
         self, user: SessionToken, refresh_token: SessionToken
     ) -> dict[str, Any]:
         """Rotate the refresh token; raise InvalidGrantError where it was used."""
-        scope = self.request.payload.scope or refresh_token.get_scope()
+        session = refresh_token.found.session
+        asked = scope_to_list(self.request.payload.scope) or session.scopes
         presented = self.request.form["refresh_token"]
-        tokens = renew(refresh_token.found.session, presented, scope.split())
+        tokens = renew(session, presented, list(dict.fromkeys(asked)))
         if tokens is None:
             raise InvalidGrantError(
                 "The refresh token was used: the session has ended."

@@ -1,5 +1,6 @@
 """Signing in: the contracts, authorization codes, and how a password is checked."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -22,7 +23,7 @@ from myapp.access import EVERY_SCOPE
 from myapp.contract import Contract
 from myapp.contract_rules import Schema
 from myapp.db import sql
-from myapp.errors import Conflict, Unauthorized
+from myapp.errors import TooManyRequests, Unauthorized
 from myapp.passwords import GIVEN, PASSWORD, matches
 from myapp.repository import Record
 from myapp.sessions.models import Grant, Origin, Tokens, begin, end, issue
@@ -122,13 +123,15 @@ def check_password(
     Works alike whether the account and the user are there or not, and counts what
     fails. Raises TooManyRequests after too many failures.
     """
-    limits = throttle.limits_of(f"{tenant or account}/{username.lower()}", address)
+    named = f"{tenant or account}/{username.lower()}"
+    limits = throttle.limits_of_login(named, address)
     with throttle.attempt(*limits):
         user = find(tenant or NOBODY, username)
         right = matches(user and user.password_hash, password)
     if not right or user is None or not user.is_active:
         return None
     throttle.succeed(*limits)
+    throttle.remember(named, address)
     renew_hash(user, password)
     return user
 
@@ -184,7 +187,10 @@ def ask_for_reset(account: str, username: str, address: str) -> None:
 
 def _reset(account: str, username: str) -> None:
     tenant = tenant_of(account)
-    if tenant is not None:
+    if tenant is None:
+        return
+    with suppress(TooManyRequests):  # the token of the last mail stays good
+        throttle.begin(throttle.limit_of_mails(f"{tenant}/{username.lower()}"))
         mail_reset(tenant, username)
 
 
@@ -236,7 +242,7 @@ def find_code(code: str) -> Row[Any] | None:
         stored = select(AuthorizationCode.__table__).where(*chosen)
         found = connection.execute(stored).one_or_none()
     if found is not None and found.session_id is not None:
-        _end_what_it_began(found)
+        end(tenant, found.session_id)
         return None
     return found if found is not None and found.expires_at > tables.now() else None
 
@@ -249,41 +255,24 @@ def redeem(
     None the second time, and where the code is gone: it goes with its user's access.
     """
     tenant = code.account_id
-    try:
-        with db.transaction(tenant) as connection:
-            grant = begin(
-                tenant,
-                code.scopes,
-                origin,
-                user_id=code.user_id,
-                client=client,
-                renewable=renewable,
-            )
-            unused = (
-                AuthorizationCode.account_id == tenant,
-                AuthorizationCode.id == code.id,
-                AuthorizationCode.session_id.is_(None),
-            )
-            used = (
-                update(AuthorizationCode)
-                .where(*unused)
-                .values(session_id=grant.session_id)
-            )
-            if connection.execute(used).rowcount == 0:
-                raise Conflict()  # and so is the session that has just begun undone
-    except Conflict:
-        _end_what_it_began(code)
-        return None
+    chosen = (AuthorizationCode.account_id == tenant, AuthorizationCode.id == code.id)
+    stored = select(AuthorizationCode.session_id).where(*chosen)
+    with db.transaction(tenant) as connection:
+        # Whoever comes with the same code at the same time waits here.
+        found = connection.execute(stored.with_for_update()).one_or_none()
+        if found is None:
+            return None
+        if found.session_id is not None:
+            end(tenant, found.session_id)
+            return None
+        grant = begin(
+            tenant,
+            code.scopes,
+            origin,
+            user_id=code.user_id,
+            client=client,
+            renewable=renewable,
+        )
+        used = update(AuthorizationCode).where(*chosen)
+        connection.execute(used.values(session_id=grant.session_id))
     return issue(grant)
-
-
-def _end_what_it_began(code: Row[Any]) -> None:
-    chosen = (
-        AuthorizationCode.account_id == code.account_id,
-        AuthorizationCode.id == code.id,
-    )
-    with db.transaction(code.account_id) as connection:
-        used = select(AuthorizationCode.session_id).where(*chosen)
-        session_id = connection.execute(used).scalar_one_or_none()
-    if session_id is not None:
-        end(code.account_id, session_id)

@@ -40,12 +40,18 @@ class OAuthRequest(OAuth2Request):
         # The transport is the proxy's business; Authlib asks for HTTPS here.
         super().__init__("POST", "https://myapp/", headers={"Authorization": header})
         self.payload = BasicOAuth2Payload(self.fields)
-        self.origin = Origin(request.peer, request.environ.get("HTTP_USER_AGENT", ""))
+        self.origin = origin_of(request)
 
     @property
     def form(self) -> dict[str, Any]:
         """The fields of the body."""
         return self.fields
+
+
+def origin_of(request: Request) -> Origin:
+    """Return where a request came from, in printable text: no store takes NUL."""
+    agent = request.environ.get("HTTP_USER_AGENT", "")
+    return Origin(request.peer, "".join(filter(str.isprintable, agent)))
 
 
 def _one_way_to_authenticate(basic: re.Match[str], fields: Mapping[str, Any]) -> str:
@@ -85,8 +91,7 @@ class OAuthClient(ClientMixin):
         asked, allowed = scope_to_list(scope), self.row.scopes
         if not asked:
             return " ".join(allowed)
-        known = access.scopes | {EVERY_SCOPE}
-        if not all(each in known and covers(allowed, each) for each in asked):
+        if not all(covers(allowed, each) for each in asked):
             return None
         return " ".join(dict.fromkeys(asked))
 
@@ -126,8 +131,9 @@ class NoClient(ClientMixin):
 
 
 def covers(allowed: list[str], scope: str) -> bool:
-    """Tell whether a scope is among those allowed."""
-    return scope in allowed or EVERY_SCOPE in allowed
+    """Tell whether a scope is one that an operation asks for, and is allowed."""
+    known = access.scopes | {EVERY_SCOPE}
+    return scope in known and (scope in allowed or EVERY_SCOPE in allowed)
 
 
 def _without_port(uri: str) -> str:

@@ -7,6 +7,7 @@ within a second.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
@@ -168,11 +169,11 @@ def _longest_life() -> timedelta:
 
 def _begin() -> None:
     """Make the first two keys, unless another worker is making them."""
-    try:
-        with db.transaction(None) as connection:
-            connection.execute(insert(SigningKey), [_new("active"), _new("next")])
-    except Conflict:
-        pass
+    made = [_new("active"), _new("next")]  # that takes long: no lock is held meanwhile
+    active = select(SigningKey.id).where(SigningKey.state == "active")
+    with suppress(Conflict), db.transaction(None) as connection:
+        if connection.execute(active).first() is None:
+            connection.execute(insert(SigningKey), made)
 
 
 def rotate(*, compromised: bool = False) -> str:
@@ -194,14 +195,15 @@ def rotate(*, compromised: bool = False) -> str:
 
 def _replace_all() -> None:
     """Make the first two keys again; who stole one key may have stolen them all."""
+    made = [_new("active"), _new("next")]
     with db.transaction(None) as connection:
         connection.execute(delete(SigningKey))
-        connection.execute(insert(SigningKey), [_new("active"), _new("next")])
+        connection.execute(insert(SigningKey), made)
 
 
 def _retire_active() -> None:
     keys()
-    now = tables.now()
+    now, following = tables.now(), _new("next")
     retired = {"state": "retired", "retired_at": now, "private": ""}
     with db.transaction(None) as connection:
         _refuse_early(connection, now)
@@ -209,7 +211,7 @@ def _retire_active() -> None:
             delete(SigningKey).where(SigningKey.retired_at < now - _longest_life()),
             update(SigningKey).where(SigningKey.state == "active").values(retired),
             update(SigningKey).where(SigningKey.state == "next").values(state="active"),
-            insert(SigningKey).values(_new("next")),
+            insert(SigningKey).values(following),
         ):
             connection.execute(statement)
 

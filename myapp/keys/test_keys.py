@@ -6,14 +6,15 @@ database, of its own.
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from cryptography.fernet import Fernet, InvalidToken
-from joserfc.jwk import KeySet
+from joserfc.jwk import KeySet, RSAKey
 from joserfc.jwt import decode
 from sqlalchemy import select
 
-from myapp import db
+from myapp import db, throttle
 from myapp.errors import Conflict
 from myapp.keys.models import SigningKey, keys, rotate
 from tests.actors import sign_in, sign_up
@@ -115,6 +116,31 @@ def test_first_keys_are_made_once_by_many_workers(app):
         found = list(pool.map(ask, range(4)))
     assert states(app) == ["active", "next"]
     assert {tuple(kids) for kids in found} == {tuple(row.kid for row in stored(app))}
+
+
+@pytest.mark.parametrize("make", [keys, rotate, partial(rotate, compromised=True)])
+def test_keys_are_made_while_others_may_write(
+    start_app, databases, monkeypatch, pass_time, make
+):
+    app = start_app(**databases.clone(), SQL_TIMEOUT=0.5)
+    stores, generate = app.extensions["myapp"], RSAKey.generate_key
+
+    def write():
+        with db.use(stores):
+            throttle.begin(throttle.Limit("somebody else"))
+
+    def generate_beside_a_writer(bits):
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(write).result(30)
+        return generate(bits)
+
+    with db.use(stores):
+        if make is not keys:
+            keys()
+            pass_time(**PUBLISHED)
+        monkeypatch.setattr(RSAKey, "generate_key", generate_beside_a_writer)
+        make()
+    assert states(app)[-2:] == ["active", "next"]
 
 
 # --- the private parts

@@ -5,7 +5,7 @@ from myapp.api import FeatureApi, Resource
 from myapp.operations import operation
 from myapp.repository import Page
 from myapp.request import Request
-from myapp.sessions.models import SESSION, end_all, sessions
+from myapp.sessions.models import SESSION, end_all, remove, sessions
 
 api = FeatureApi("sessions", SESSION, home="/v1/auth/sessions")
 blueprint = api.blueprint
@@ -32,6 +32,11 @@ class SessionList(Resource):
 class SessionItem(Resource):
     @operation.delete(self_or_admin("user_id"))
     def delete(self, request: Request) -> None:
-        """End a session: its tokens die within a second."""
-        id = request.path["session_id"]
-        sessions.delete(request.tenant, id, request.if_match, request.where)
+        """End a session, up to your own role: its tokens die within a second."""
+        remove(
+            request.principal,
+            request.tenant,
+            request.path["session_id"],
+            request.if_match,
+            request.where,
+        )

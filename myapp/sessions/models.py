@@ -15,6 +15,7 @@ from joserfc.errors import JoseError
 from joserfc.jwt import ClaimsOption, JWTClaimsRegistry
 from sqlalchemy import (
     JSON,
+    ColumnElement,
     Connection,
     ForeignKeyConstraint,
     Index,
@@ -35,12 +36,14 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from myapp import access, db, tables
-from myapp.access import EVERY_SCOPE, SCOPE, Principal, Role
+from myapp.access import EVERY_SCOPE, SCOPE, Principal, Role, refuse_beyond
+from myapp.audit import note_removals
 from myapp.clients.models import Client
 from myapp.contract import Contract
 from myapp.db import sql
 from myapp.errors import NotFound
 from myapp.keys.models import sign, verified
+from myapp.repository import Condition
 from myapp.secret_key import derived
 from myapp.sql_repository import SqlRepository
 from myapp.tables import TenantOwned, UtcDateTime
@@ -49,6 +52,8 @@ from myapp.tokens import account_of, digest, new_token
 
 REFRESH_PREFIX = "myapp_refresh_"
 LONGEST_ACCESS_TOKEN = 4096
+MOST_SESSIONS = 100
+"""How many live sessions a user may have: the next login ends the oldest."""
 RETRY = timedelta(seconds=10)
 """How long the refresh token before the last may be sent again, for a lost answer."""
 LEEWAY = 30
@@ -100,6 +105,7 @@ class Session(TenantOwned, sql.Model):
         ),
         Index(None, "account_id", "user_id"),
         Index(None, "account_id", "client_id"),
+        Index(None, "account_id", "expires_at"),
     )
 
     user_id: Mapped[UUID | None]
@@ -212,10 +218,37 @@ def begin(
             expires_at=now + lasting,
         )
         id: UUID = SESSION.value(record, "id")
+        if user_id:
+            _end_oldest(connection, tenant, user_id, id)
         refresh = new_token(REFRESH_PREFIX, tenant) if renewable else None
         if refresh:
             _store(connection, tenant, id, refresh)
     return Grant(tenant, id, user_id, client and client.client_id, scopes, refresh)
+
+
+def _end_oldest(
+    connection: Connection, tenant: UUID, user_id: UUID, newest: UUID
+) -> None:
+    """End the sessions of a user beyond the most, and never the one just begun."""
+    others = (
+        Session.account_id == tenant,
+        Session.user_id == user_id,
+        Session.id != newest,
+    )
+    by_age = select(Session.id).where(*others).order_by(Session.id.desc())
+    beyond = by_age.offset(MOST_SESSIONS - 1)
+    ids = connection.scalars(beyond.with_for_update(skip_locked=True)).all()
+    if ids:  # as a rule none
+        _end_those(connection, tenant, Session.id.in_(ids))
+
+
+def _end_those(
+    connection: Connection, tenant: UUID, chosen: ColumnElement[bool]
+) -> None:
+    """End sessions of an account, however many, in two statements."""
+    ended = delete(Session).where(Session.account_id == tenant, chosen)
+    rows = connection.execute(ended.returning(Session.id, Session.version)).all()
+    note_removals(connection, tenant, sessions.table.name, rows)
 
 
 def _store(connection: Connection, tenant: UUID, session_id: UUID, token: str) -> None:
@@ -243,6 +276,12 @@ def issue(grant: Grant) -> Tokens:
     return Tokens(sign(claims), lasting, grant.scopes, grant.refresh_token)
 
 
+_OF_USER = and_(
+    _users.c.account_id == Session.account_id, _users.c.id == Session.user_id
+)
+_OF_CLIENT = and_(
+    Client.account_id == Session.account_id, Client.id == Session.client_id
+)
 _LIVE = (
     select(
         Session.__table__,
@@ -252,14 +291,8 @@ _LIVE = (
         Client.client_id.label("client_name"),
     )
     .join(accounts, accounts.c.id == Session.account_id)
-    .outerjoin(
-        _users,
-        and_(_users.c.account_id == Session.account_id, _users.c.id == Session.user_id),
-    )
-    .outerjoin(
-        Client,
-        and_(Client.account_id == Session.account_id, Client.id == Session.client_id),
-    )
+    .outerjoin(_users, _OF_USER)
+    .outerjoin(Client, _OF_CLIENT)
     .where(
         Session.account_id == bindparam("tenant"),
         Session.id == bindparam("session_id"),
@@ -268,6 +301,18 @@ _LIVE = (
         or_(Session.user_id.is_(None), _users.c.is_active == true()),
         or_(Session.client_id.is_(None), Client.is_active == true()),
     )
+)
+
+
+_HOLDER = (
+    select(
+        Session.user_id,
+        _users.c.role.label("user_role"),
+        Client.role.label("client_role"),
+    )
+    .outerjoin(_users, _OF_USER)
+    .outerjoin(Client, _OF_CLIENT)
+    .where(Session.account_id == bindparam("tenant"), Session.id == bindparam("id"))
 )
 
 
@@ -405,6 +450,21 @@ def end(tenant: UUID, id: UUID) -> None:
 def end_all(tenant: UUID, user_id: UUID) -> None:
     """End every session of a user."""
     with db.transaction(tenant) as connection:
-        chosen = (Session.account_id == tenant, Session.user_id == user_id)
-        for id in connection.scalars(select(Session.id).where(*chosen)).all():
-            end(tenant, id)
+        _end_those(connection, tenant, Session.user_id == user_id)
+
+
+def remove(
+    principal: Principal,
+    tenant: UUID,
+    id: UUID,
+    if_match: int | None,
+    where: Condition | None,
+) -> None:
+    """End a session of one's own, or of whose role is not above the caller's."""
+    with db.transaction(tenant) as connection:
+        holder = connection.execute(_HOLDER, {"tenant": tenant, "id": id}).one_or_none()
+        if holder and holder.user_id not in (None, principal.user_id):
+            refuse_beyond(principal, {"role": holder.user_role})
+        elif holder and holder.user_id is None:
+            refuse_beyond(principal, {"role": holder.client_role})
+        sessions.delete(tenant, id, if_match, where)

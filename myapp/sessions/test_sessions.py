@@ -4,10 +4,11 @@ from uuid import uuid4
 
 import pytest
 
+from myapp.sessions import models
 from tests.actors import Actor, add_user, home_of, log_in, sign_in, tokens_of
 from tests.answers import told
 from tests.oauth import holder, register
-from tests.tables import rows_of
+from tests.tables import rows_of, statements
 
 URL = "/v1/auth/sessions"
 ME = "/v1/users/me"
@@ -172,6 +173,46 @@ def test_delete_of_anothers_by_an_admin_ends_it(acme, member, pass_time):
     assert member.get(ME).status_code == 401
 
 
+@pytest.mark.parametrize("role", ["viewer", "member"])
+def test_delete_of_a_clients_by_a_key_of_no_user_answers_403(acme, role):
+    app = register(acme)
+    token = tokens_of(app.credentials_token())["access_token"]
+    [session] = listed(acme)
+    assert session["user_id"] is None
+    assert acme.with_key(role, ["*"]).delete(url_of(session)).status_code == 403
+    assert app.is_active(token)
+
+
+def test_delete_of_an_owners_by_an_admin_answers_403_and_ends_nothing(acme, pass_time):
+    owner = sign_in(acme)
+    [session] = listed(owner)
+    for caller in (add_user(acme, "admin"), acme.with_key("admin", ["*"])):
+        assert caller.delete(url_of(session)).status_code == 403
+    pass_time(seconds=1)
+    assert owner.get(ME).status_code == 200
+    assert acme.delete(url_of(session)).status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("role", "status"), [("member", 204), ("admin", 204), ("owner", 403)]
+)
+def test_delete_of_a_clients_by_an_admin_reaches_up_to_the_own_role(acme, role, status):
+    app = register(acme, role=role, scopes=["*"])
+    token = tokens_of(app.credentials_token())["access_token"]
+    [session] = listed(acme)
+    admin = acme.with_key("admin", ["*"])
+    assert admin.delete(url_of(session)).status_code == status
+    assert app.is_active(token) == (status == 403)
+
+
+def test_delete_of_ones_own_by_an_owner_through_a_lesser_client_ends_it(acme):
+    owner = sign_in(acme)
+    [session] = listed(owner)
+    app = register(acme, role="member", scopes=["*"])
+    lesser = holder(acme, app.tokens()["access_token"])
+    assert lesser.delete(url_of(session)).status_code == 204
+
+
 def test_delete_of_another_accounts_answers_404_and_ends_nothing(
     acme, rival, pass_time
 ):
@@ -253,3 +294,62 @@ def test_sign_out_everywhere_by_a_key_ends_nothing(acme, member, pass_time):
     pass_time(seconds=1)
     assert member.get(ME).status_code == 200
     assert acme.get(URL).status_code == 200
+
+
+def test_sign_out_everywhere_takes_as_many_statements_however_many_sessions(
+    app, acme, member
+):
+    few = statements_of_signing_out(app, member)
+    users = [sign_in(acme, MEMBER) for _ in range(5)]
+    assert statements_of_signing_out(app, users[0]) == few
+
+
+def statements_of_signing_out(app, user):
+    assert user.get(ME).status_code == 200  # who calls is known from here on
+    with statements(app) as asked:
+        assert user.delete(URL).status_code == 204
+    return len(asked)
+
+
+def test_sign_out_everywhere_is_audited_session_by_session(acme, member):
+    sign_in(acme, MEMBER)
+    ended = {session["id"] for session in listed(member)}
+    subject = f"user:{own_id(member)}"
+    assert member.delete(URL).status_code == 204
+    query = {"operation": "sessions_delete_all", "resource": "sessions"}
+    entries = acme.get("/v1/audit_entries", query_string=query).json["items"]
+    assert {entry["object_id"] for entry in entries} == ended and len(ended) == 2
+    said = {(e["principal"], e["version"], *e["fields"]) for e in entries}
+    assert said == {(subject, 1)}
+    assert all(entry["request_id"] for entry in entries)
+
+
+# --- too many
+
+
+@pytest.fixture
+def three_at_most(monkeypatch):
+    monkeypatch.setattr(models, "MOST_SESSIONS", 3)
+
+
+@pytest.mark.usefixtures("three_at_most")
+def test_login_beyond_the_most_ends_the_oldest_session(acme, member, pass_time):
+    owner = sign_in(acme)
+    later = [sign_in(acme, MEMBER) for _ in range(2)]
+    [*_, oldest] = listed(member)
+    newest = sign_in(acme, MEMBER)
+    pass_time(seconds=1)
+    assert member.get(ME).status_code == 401
+    assert len(listed(newest)) == 3
+    for kept in (owner, *later, newest):
+        assert kept.get(ME).status_code == 200
+    query = {"object_id": oldest["id"]}
+    ended, _made = acme.get("/v1/audit_entries", query_string=query).json["items"]
+    assert ended["operation"] == "auth_login" and ended["fields"] == []
+
+
+@pytest.mark.usefixtures("three_at_most")
+def test_client_of_its_own_begins_as_many_sessions_as_it_likes(acme):
+    app = register(acme)
+    tokens = [tokens_of(app.credentials_token())["access_token"] for _ in range(5)]
+    assert all(map(app.is_active, tokens))

@@ -1,8 +1,8 @@
 """The endpoints of users."""
 
-from myapp.access import ADMIN, PUBLIC, VIEWER, refuse_beyond, self_or_admin
+from myapp.access import ADMIN, PUBLIC, VIEWER, self_or_admin
 from myapp.api import FeatureApi, Resource
-from myapp.errors import NotFound, TooManyRequests, Unprocessable
+from myapp.errors import Conflict, NotFound, TooManyRequests, Unprocessable
 from myapp.operations import operation
 from myapp.repository import Page, Record
 from myapp.request import Request
@@ -13,6 +13,7 @@ from myapp.users.models import (
     accept,
     change_user,
     invite,
+    invite_again,
     remove,
     users,
 )
@@ -33,8 +34,7 @@ class UserList(Resource):
     @operation.create(ADMIN, accepts=NEW_USER)
     def post(self, request: Request) -> Record:
         """Invite a user, up to your own role; the invitation is mailed."""
-        refuse_beyond(request.principal, request.body)
-        return invite(request.tenant, request.body)
+        return invite(request.principal, request.tenant, request.body)
 
 
 @api.route("/invitations/accept")
@@ -82,3 +82,11 @@ class UserItem(Resource):
         """Remove a user, up to your own role: all access ends within a second."""
         id = request.path["user_id"]
         remove(request.principal, request.tenant, id, request.if_match)
+
+
+@api.route("/<uuid:user_id>/invitation")
+class UserInvitation(Resource):
+    @operation.action(ADMIN, problems=(NotFound, Conflict))
+    def post(self, request: Request) -> None:
+        """Mail another invitation to who has not accepted; the last one ends."""
+        invite_again(request.principal, request.tenant, request.path["user_id"])

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from myapp import db, mail, tables, throttle
-from myapp.access import ROLES, Principal, Role, refuse_beyond
+from myapp.access import EVERY_SCOPE, ROLES, Principal, Role, refuse_beyond
 from myapp.contract import Contract
 from myapp.contract_rules import Schema
 from myapp.db import sql
@@ -37,6 +37,7 @@ from myapp.sql_repository import SqlRepository
 from myapp.tables import TenantOwned, UtcDateTime
 from myapp.tenants import accounts
 from myapp.tokens import account_of, digest, new_token
+from myapp.users import mails
 
 ONCE_PREFIX = "myapp_once_"
 INVITATION, RESET = "invitation", "password reset"
@@ -175,6 +176,8 @@ class UserRepository(SqlRepository):
                 _forget_codes(connection, tenant, id)
                 _forget_tokens(connection, tenant, id)
                 end_all(tenant, id)
+            elif "email" in values:  # what was mailed is at the address of before
+                _forget_tokens(connection, tenant, id)
         return record
 
     def delete(
@@ -197,7 +200,8 @@ users = UserRepository(User, USER)
 def _wait_for_account(connection: Connection, tenant: UUID) -> None:
     """Let one change of roles in an account follow the other."""
     account = select(accounts.c.id).where(accounts.c.id == tenant)
-    connection.execute(account.with_for_update())
+    # Not for the key: who adds a row of the account, and has a user's, goes on.
+    connection.execute(account.with_for_update(key_share=True))
 
 
 def _refuse_ownerless(connection: Connection, tenant: UUID) -> None:
@@ -223,24 +227,41 @@ def _forget_codes(connection: Connection, tenant: UUID, user_id: UUID) -> None:
     connection.execute(delete(_codes).where(*own))
 
 
-def invite(tenant: UUID, values: Values) -> Record:
+def invite(principal: Principal, tenant: UUID, values: Values) -> Record:
     """Store a user who has no password yet, and mail the link that sets one."""
+    _refuse_sign_in(principal, values)
     with db.transaction(tenant) as connection:
         record = users.create(tenant, _lowered(values), is_active=True)
-        id = USER.value(record, "id")
-        token = _one_time_token(connection, tenant, id, INVITATION)
-    mail.send(
-        mail.Message(
-            to=USER.value(record, "email"),
-            subject="You are invited",
-            text=(
-                "You are invited to sign in. Choose a password, and send it with this"
-                f" token to {_address('/v1/users/invitations/accept')} within a day:"
-                f"\n\n{token}\n"
-            ),
-        )
-    )
+        _invite(connection, tenant, record)
     return record
+
+
+def invite_again(principal: Principal, tenant: UUID, id: UUID) -> None:
+    """Mail another invitation; raise Conflict for who has accepted, or is inactive."""
+    with db.transaction(tenant) as connection:
+        record = users.retrieve(tenant, id)
+        _refuse_sign_in(principal, USER.document(record))
+        own = (User.account_id == tenant, User.id == id)
+        waiting = (User.is_active, User.password_hash.is_(None))
+        chosen = select(User.id).where(*own, *waiting).with_for_update(key_share=True)
+        if connection.execute(chosen).first() is None:
+            raise Conflict("Only an active user who has not accepted is invited again.")
+        _forget_tokens(connection, tenant, id)
+        _invite(connection, tenant, record)
+
+
+def _invite(connection: Connection, tenant: UUID, record: Record) -> None:
+    """Mail a new invitation."""
+    token = _one_time_token(connection, tenant, USER.value(record, "id"), INVITATION)
+    email = USER.value(record, "email")
+    invitation = mails.invitation(_account(connection, tenant), email, token)
+    mail.send(invitation)
+
+
+def _account(connection: Connection, tenant: UUID) -> Any:
+    """Return the name and the slug of an account."""
+    named = select(accounts.c.name, accounts.c.slug).where(accounts.c.id == tenant)
+    return connection.execute(named).one()
 
 
 def create(
@@ -255,7 +276,7 @@ def ready(email: str, password: str, name: str | None, role: str) -> Values:
 
     It takes a while: make it before a transaction begins.
     """
-    refuse_common(password)
+    refuse_common(password, email)
     return {
         "name": name or email[: NAME["maxLength"]],
         "email": email.lower(),
@@ -277,27 +298,18 @@ def reset_password(token: str, password: str) -> Record:
 
 def mail_reset(tenant: UUID, email: str) -> None:
     """Mail a way to a new password to a user, if there is such a user."""
-    found = find(tenant, email)
-    if found is None or not found.is_active or found.password_hash is None:
-        return
+    chosen = (User.account_id == tenant, User.email == email.lower())
+    ready = (User.is_active, User.password_hash.is_not(None))
+    found = select(User.id, User.email).where(*chosen, *ready)
     with db.transaction(tenant) as connection:
-        _forget_tokens(connection, tenant, found.id)
-        token = _one_time_token(connection, tenant, found.id, RESET)
-    mail.send(
-        mail.Message(
-            to=found.email,
-            subject="Your new password",
-            text=(
-                "Somebody, perhaps you, asked for a new password. Choose one, and send"
-                f" it with this token to {_address('/v1/auth/password-reset/confirm')}"
-                f" within an hour:\n\n{token}\n\nOtherwise do nothing."
-            ),
-        )
-    )
-
-
-def _address(path: str) -> str:
-    return f"{db.stores().settings['PUBLIC_URL']}{path}"
+        # Until the token is there to be forgotten, nobody changes the address.
+        user = connection.execute(found.with_for_update(key_share=True)).one_or_none()
+        if user is None:
+            return
+        _forget_tokens(connection, tenant, user.id)
+        token = _one_time_token(connection, tenant, user.id, RESET)
+        account = _account(connection, tenant)
+    mail.send(mails.reset(account, user.email, token))
 
 
 def _one_time_token(
@@ -321,7 +333,6 @@ def _forget_tokens(connection: Connection, tenant: UUID, user_id: UUID) -> None:
 
 
 def _set_password(purpose: str, token: str, password: str) -> Record:
-    refuse_common(password)
     tenant = account_of(ONCE_PREFIX, token)
     if tenant is None:
         raise _unknown_token()
@@ -330,20 +341,23 @@ def _set_password(purpose: str, token: str, password: str) -> Record:
         OneTimeToken.token_sha256 == digest(token),
         OneTimeToken.purpose == purpose,
         OneTimeToken.expires_at > tables.now(),
+        exists().where(accounts.c.id == tenant, accounts.c.closed_at.is_(None)),
     )
+    of_user = (User.account_id == tenant, User.id == OneTimeToken.user_id)
     # A guess is not worth a hash, and nobody waits in a transaction for one.
     with db.transaction(tenant, read_only=True) as connection:
-        _user_of(connection, select(OneTimeToken.user_id).where(*chosen))
+        email = _found(connection, select(User.email).where(*chosen, *of_user))
+    refuse_common(password, email)
     stored = hashed(password)
     with db.transaction(tenant) as connection:
         used = delete(OneTimeToken).where(*chosen).returning(OneTimeToken.user_id)
-        user_id = _user_of(connection, used)
+        user_id = _found(connection, used)
         return users.replace(tenant, user_id, {"password_hash": stored})
 
 
-def _user_of(connection: Connection, tokens: Any) -> UUID:
-    """Return whose token a statement finds; raise Unprocessable where it finds none."""
-    found: UUID | None = connection.execute(tokens).scalar_one_or_none()
+def _found(connection: Connection, tokens: Any) -> Any:
+    """Return what a statement finds by a token; raise Unprocessable for nothing."""
+    found = connection.execute(tokens).scalar_one_or_none()
     if found is None:
         raise _unknown_token()
     return found
@@ -414,7 +428,7 @@ def change_user(
         if asked and principal.user_id:
             _check_password(tenant, principal.user_id, given)
         if "password" in changed:
-            refuse_common(changed["password"])
+            refuse_common(changed["password"], values["email"])
             changed["password_hash"] = hashed(changed.pop("password"))
         return changed
 
@@ -439,7 +453,15 @@ def _refuse_reach(principal: Principal, document: Values, changed: Values) -> No
     if RANKED & changed.keys():
         if principal.role < Role.ADMIN:
             raise Forbidden("Role and activity are for an admin to change.")
-        refuse_beyond(principal, {**document, **changed})
+        _refuse_sign_in(principal, {**document, **changed})
+
+
+def _refuse_sign_in(principal: Principal, values: Values) -> None:
+    """Raise Forbidden where somebody who signs in would reach beyond the caller.
+
+    Who signs in has every scope: a caller who has not must not let anybody in.
+    """
+    refuse_beyond(principal, {**values, "scopes": [EVERY_SCOPE]})
 
 
 def _check_password(tenant: UUID, user_id: UUID, given: str | None) -> None:

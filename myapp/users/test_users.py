@@ -9,7 +9,7 @@ import pytest
 
 from myapp import background, db
 from myapp.tokens import SECRET_BYTES, new_token
-from myapp.users.models import ONCE_PREFIX
+from myapp.users.models import ONCE_PREFIX, mail_reset, users
 from tests.actors import (
     OWNER,
     PASSWORD,
@@ -203,6 +203,31 @@ def test_create_reaches_up_to_the_callers_own_role(acme, by, role):
     assert ("new@example.com" in invited) != beyond
 
 
+@pytest.mark.parametrize("role", ROLES)
+def test_create_by_a_key_without_every_scope_answers_403_and_mails_nothing(
+    acme, person, role
+):
+    key = acme.with_key("owner", ["users:read", "users:write"])
+    assert key.post(URL, json=invitation(person, role)).status_code == 403
+    assert mails_to(acme.client, person) == []
+
+
+def test_create_mails_what_to_sign_in_with(acme, person):
+    acme.post(URL, json=invitation(person))
+    [text] = mails_to(acme.client, person)
+    assert names_the_login(text, acme, person)
+
+
+def names_the_login(text, actor, address):
+    """Tell whether a mail has what its reader sends to the login."""
+    account = actor.get(f"/v1/accounts/{actor.account_id}").json
+    return (
+        f"/v1/auth/login with\n\n    account: {account['slug']}\n"
+        f"    username: {address}\n" in text
+        and f" {account['name']}. Choose" in " ".join(text.split())
+    )
+
+
 def test_create_by_a_member_answers_403(member, person):
     assert member.post(URL, json=invitation(person)).status_code == 403
 
@@ -234,6 +259,48 @@ def test_create_with_an_invalid_body_answers_400(acme, own, rules):
     assert refused.status_code == 400
     assert broken(refused) >= rules
     assert len(acme.get(URL).json["items"]) == 1
+
+
+# --- another invitation
+
+
+def test_invitation_again_mails_a_token_and_ends_the_last(acme, person):
+    made = acme.post(URL, json=invitation(person))
+    first = mailed_token(acme.client, person)
+    assert acme.post(f"{made.location}/invitation").status_code == 204
+    second = mailed_token(acme.client, person)
+    assert accept(acme.client, first).status_code == 422
+    assert accept(acme.client, second).status_code == 200
+    assert log_in(acme, person, ANOTHER).status_code == 200
+
+
+def test_invitation_again_after_a_day_admits(acme, person, pass_time):
+    made = acme.post(URL, json=invitation(person))
+    pass_time(hours=25)
+    assert acme.post(f"{made.location}/invitation").status_code == 204
+    assert accept(acme.client, mailed_token(acme.client, person)).status_code == 200
+
+
+@pytest.mark.parametrize("change", ["accepted", "deactivated"])
+def test_invitation_again_of_who_cannot_accept_answers_409(acme, person, change):
+    made = acme.post(URL, json=invitation(person))
+    if change == "accepted":
+        accept(acme.client, mailed_token(acme.client, person))
+    else:
+        acme.merge(made.location, {"is_active": False})
+    assert acme.post(f"{made.location}/invitation").status_code == 409
+    assert len(mails_to(acme.client, person)) == 1
+
+
+def test_invitation_again_reaches_no_further_than_the_caller(
+    acme, rival, admin, person
+):
+    made = acme.post(URL, json=invitation(person, "owner"))
+    for caller in (admin, acme.with_key("owner", ["users:write"])):
+        assert caller.post(f"{made.location}/invitation").status_code == 403
+    assert rival.post(f"{made.location}/invitation").status_code == 404
+    assert acme.post(f"{MISSING}/invitation").status_code == 404
+    assert len(mails_to(acme.client, person)) == 1
 
 
 # --- accept
@@ -336,6 +403,36 @@ def test_accept_with_the_token_of_a_reset_answers_422(acme, person):
     token = mailed_token(acme.client, person)
     assert accept(acme.client, token).status_code == 422
     assert confirm(acme.client, token).status_code == 204
+
+
+def test_accept_after_the_account_was_closed_answers_422(app, acme, person):
+    acme.post(URL, json=invitation(person))
+    token = mailed_token(acme.client, person)
+    close(acme)
+    refused = accept(acme.client, token)
+    assert refused.status_code == 422
+    assert broken(refused) == {("/token", "token")}
+    hashes = {row["email"]: row["password_hash"] for row in users_in(app, acme)}
+    assert hashes[person] is None
+
+
+def close(actor):
+    closed = actor.delete(f"/v1/accounts/{actor.account_id}")
+    assert closed.status_code == 204
+
+
+def users_in(app, actor):
+    return rows_of(app, actor.account_id)["users"]
+
+
+def test_accept_with_the_address_for_a_password_answers_400(acme, person):
+    acme.post(URL, json=invitation(person))
+    token = mailed_token(acme.client, person)
+    for guess in (person, person.upper(), person.partition("@")[0]):
+        refused = accept(acme.client, token, guess)
+        assert refused.status_code == 400
+        assert broken(refused) == {("/password", "common")}
+    assert accept(acme.client, token).status_code == 200
 
 
 @pytest.mark.parametrize("end", ["deactivated", "removed"])
@@ -663,6 +760,22 @@ def test_update_by_a_key_which_has_no_password(acme, member, change, status):
     assert acme.merge(url_of(member), change).status_code == status
 
 
+@pytest.mark.parametrize("change", [{"role": "admin"}, {"is_active": False}])
+def test_update_by_a_key_without_every_scope_answers_403(acme, member, change):
+    key = acme.with_key("owner", ["users:read", "users:write"])
+    before = me(member)
+    assert key.merge(url_of(member), change).status_code == 403
+    assert me(member) == before
+    assert key.merge(url_of(member), {"name": "Ada"}).status_code == 200
+
+
+def test_update_of_the_password_to_the_address_answers_400(acme, person):
+    user = add_user(acme, "member", person)
+    refused = user.merge(url_of(user), GIVEN | {"password": person})
+    assert refused.status_code == 400
+    assert broken(refused) == {("/password", "common")}
+
+
 def test_update_with_an_old_etag_answers_412_and_looks_at_no_password(member):
     url = url_of(member)
     old = {"If-Match": member.get(url).headers["ETag"]}
@@ -873,6 +986,69 @@ def test_reset_token_dies_with_a_change_of_the_password(acme, person):
     assert user.merge(url_of(user), change).status_code == 200
     assert confirm(acme.client, token, PASSWORD).status_code == 422
     assert log_in(acme, person, ANOTHER).status_code == 200
+
+
+def test_reset_token_dies_with_a_change_of_the_address(acme, person):
+    user = add_user(acme, "member", person)
+    ask_for_reset(acme, person)
+    token = mailed_token(acme.client, person)
+    changed = user.merge(url_of(user), GIVEN | {"email": f"new-{person}"})
+    assert changed.status_code == 200
+    assert confirm(acme.client, token).status_code == 422
+    assert log_in(acme, f"new-{person}", PASSWORD).status_code == 200
+
+
+def test_reset_token_lives_on_after_a_change_of_the_name(acme, person):
+    user = add_user(acme, "member", person)
+    ask_for_reset(acme, person)
+    token = mailed_token(acme.client, person)
+    user.merge(url_of(user), {"name": "Ada"})
+    assert confirm(acme.client, token).status_code == 204
+
+
+def test_reset_during_a_change_of_the_address_mails_nothing_to_the_old_one(
+    app, acme, person
+):
+    user = add_user(acme, "member", person)
+    tenant, id = UUID(acme.account_id), UUID(me(user)["id"])
+    with statements(app) as asked, ThreadPoolExecutor(1) as pool:
+        with db.use(app.extensions["myapp"]), db.transaction(tenant):
+            users.replace(tenant, id, {"email": f"new-{person}"})
+            begun = len(asked)
+            reset = pool.submit(reset_of, app, tenant, person)
+            while not any(starts_reset(each) for each in asked[begun:]):
+                assert not reset.done(), reset.result()
+        reset.result()
+    assert mails_to(acme.client, person) == []
+
+
+def reset_of(app, tenant, address):
+    with db.use(app.extensions["myapp"]):
+        mail_reset(tenant, address)
+
+
+def starts_reset(statement):
+    """Tell whether a reset waits for who writes, or looks for its user."""
+    return statement.startswith("BEGIN IMMEDIATE") or "FROM users" in statement
+
+
+def test_reset_after_the_account_was_closed_answers_422(app, acme, person):
+    add_user(acme, "member", person)
+    ask_for_reset(acme, person)
+    token = mailed_token(acme.client, person)
+    before = users_in(app, acme)
+    close(acme)
+    refused = confirm(acme.client, token)
+    assert refused.status_code == 422
+    assert broken(refused) == {("/token", "token")}
+    assert users_in(app, acme) == before
+
+
+def test_reset_mails_what_to_sign_in_with(acme, person):
+    add_user(acme, "member", person)
+    ask_for_reset(acme, person)
+    [text] = mails_to(acme.client, person)
+    assert names_the_login(text, acme, person)
 
 
 def test_reset_by_the_token_of_an_invitation_answers_422(acme, person):
