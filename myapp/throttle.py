@@ -29,6 +29,8 @@ from myapp.tables import UtcDateTime
 from myapp.tokens import digest
 
 WINDOW = timedelta(minutes=15)
+LEEWAY = timedelta(minutes=1)
+"""How far two clocks, or two attempts that wait for one another, may be apart."""
 MOST_FOR_ONE = 10
 """Attempts on one user from one address, or on one secret, in a window."""
 MOST_FOR_USER = 100
@@ -147,7 +149,7 @@ def _count(connection: Connection, limit: Limit, now: datetime) -> tuple[int, da
     ends_at = now + limit.window
     statement = insert(Attempt).values(first | {"ends_at": ends_at})
     # One that ends too late was begun by a clock that has been set back since.
-    over = or_(Attempt.ends_at <= now, Attempt.ends_at > ends_at)
+    over = or_(Attempt.ends_at <= now, Attempt.ends_at > ends_at + LEEWAY)
     counting = statement.on_conflict_do_update(
         index_elements=[Attempt.key_sha256],
         set_={

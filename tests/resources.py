@@ -74,7 +74,10 @@ def marked(contract: Contract, mark: str) -> dict[str, Any]:
     """
     body = openapi.example(contract)
     for field in body:
-        for text in (mark, f"{mark}@example.com", f"https://example.com/{mark}"):
+        # A password that is the address's local part would be refused.
+        secret = contract.properties[field].get("writeOnly", False)
+        own = f"{mark} in secret" if secret else mark
+        for text in (own, f"{mark}@example.com", f"https://example.com/{mark}"):
             if _admits(contract, body | {field: text}):
                 body[field] = text
                 break

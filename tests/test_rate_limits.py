@@ -3,19 +3,11 @@
 The tests above the servers stop the clock, so that no window ends under them.
 """
 
-import os
 import re
-import signal
-import socket
-import subprocess
-import sys
-import sysconfig
-import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
-from http.client import HTTPConnection
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,11 +17,10 @@ import pytest
 from myapp import openapi, rate_limits
 from tests.actors import Actor, sign_up
 from tests.resources import OPERATIONS, call, named
+from tests.uwsgi_server import INI, serving
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
-ROOT = Path(__file__).parents[1]
-INI = ROOT / "myapp.ini"
 CUSTOMERS = "/v1/customers"
 ADA = {"name": "Ada", "email": "ada@example.com"}
 MISSING = {
@@ -40,7 +31,6 @@ MISSING = {
 LIMITED = [operation for operation in OPERATIONS if operation.rule.limited]
 PROBES = [operation for operation in OPERATIONS if not operation.rule.limited]
 WORKERS = 4
-PATIENCE = 30  # seconds until a test gives up waiting
 
 
 @pytest.fixture
@@ -285,66 +275,8 @@ def test_caller_who_cannot_be_looked_up_is_not_taken_for_nobody(acme, start_app)
 # the workers of uWSGI
 
 
-class Server:
-    """A uWSGI with the application in a folder of its own: what it says, its end."""
-
-    def __init__(self, folder: Path, ini: str, settings: Mapping[str, str]) -> None:
-        for name in ("myapp", "wsgi.py", "default_config.py"):
-            (folder / name).symlink_to(ROOT / name)
-        (folder / "instance").mkdir()
-        (folder / "myapp.ini").write_text(ini)
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
-        uwsgi = Path(sysconfig.get_path("scripts"), "uwsgi")
-        environ = {"PATH": os.environ["PATH"], "PORT": str(self.port), **settings}
-        self.output, self._reader = "", threading.Thread(target=self._read)
-        self.process = subprocess.Popen(
-            [sys.executable, uwsgi, "--ini", "myapp.ini"],
-            cwd=folder,
-            env=environ,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def wait_for(self, workers: int) -> None:
-        """Wait until so many workers have loaded the application."""
-        assert self.process.stdout is not None
-        while self.output.count("WSGI app 0 (mountpoint='') ready") < workers:
-            line = self.process.stdout.readline()
-            assert line, f"it has ended:\n{self.output}"
-            self.output += line
-        self._reader.start()  # the log of its requests would fill the pipe
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        with self.process.stdout as lines:
-            self.output += lines.read()
-
-    def get(
-        self, headers: Mapping[str, str], address: str = "127.0.0.1"
-    ) -> tuple[int, dict[str, str]]:
-        """List customers, from an address of this machine: status and headers."""
-        connection = HTTPConnection(
-            "127.0.0.1", self.port, PATIENCE, source_address=(address, 0)
-        )
-        with closing(connection):
-            connection.request("GET", CUSTOMERS, headers=dict(headers))
-            answer = connection.getresponse()
-            answer.read()
-            return answer.status, dict(answer.headers.items())
-
-    def end(self) -> None:
-        """Let it end, and wait for that."""
-        self.process.send_signal(signal.SIGINT)
-        self.process.wait(PATIENCE)
-        self._reader.join(PATIENCE)
-
-
 @contextmanager
-def serving(
-    folder: Path, settings: Mapping[str, Any], ini: str, workers: int
-) -> Iterator[Server]:
+def limited(folder: Path, settings: Any, workers: int, ini: str) -> Iterator[Any]:
     """Serve for a block, at 100 requests a minute."""
     own = {
         "MYAPP_CONFIG": "development",
@@ -353,21 +285,16 @@ def serving(
         "REDIS_URL": settings["REDIS_URL"],
         "MYAPP_RATE_LIMIT": "100",
         "MYAPP_RATE_LIMIT_ANONYMOUS": "100",
-        "WEB_CONCURRENCY": str(workers),
     }
-    server = Server(folder, ini, own)
-    try:
-        server.wait_for(workers)
+    with serving(folder, own, workers, ini) as server:
         yield server
-    finally:
-        server.end()
 
 
 @pytest.fixture(scope="module")
 def server(settings, tmp_path_factory):
     """Four workers, as myapp.ini has them."""
     folder = tmp_path_factory.mktemp("uwsgi")
-    with serving(folder, settings, INI.read_text(), WORKERS) as server:
+    with limited(folder, settings, WORKERS, INI) as server:
         yield server
 
 
@@ -376,7 +303,7 @@ def caller(server, client):
     """The headers of a caller with most of the window, and all but 1 request, left."""
     while True:
         headers = sign_up(client, "acme").headers
-        status, answered = server.get(headers)
+        status, answered = server.get(CUSTOMERS, headers)
         assert status == 200
         if told(answered).seconds > 20:
             return headers
@@ -386,7 +313,7 @@ def caller(server, client):
 def address(server):
     """An address with most of the window, and all but 1 request, left."""
     for number in count(2):
-        _, answered = server.get({}, address := f"127.0.0.{number}")
+        _, answered = server.get(CUSTOMERS, {}, address := f"127.0.0.{number}")
         if told(answered).seconds > 20:
             return address
 
@@ -394,7 +321,11 @@ def address(server):
 def flood(server, times, headers, address="127.0.0.1"):
     """Send requests in parallel; return the statuses, counted."""
     with ThreadPoolExecutor(16) as pool:
-        answers = [*pool.map(lambda n: server.get(headers(n), address), range(times))]
+        answers = [
+            *pool.map(
+                lambda n: server.get(CUSTOMERS, headers(n), address), range(times)
+            )
+        ]
     for status, answered in answers:
         found = told(answered)
         assert found.quota == 100
@@ -407,7 +338,7 @@ def flood(server, times, headers, address="127.0.0.1"):
 @pytest.mark.slow
 def test_workers_count_together_and_exactly(server, caller):
     assert flood(server, 60, lambda _: caller) == {200: 60}
-    _, answered = server.get(caller)
+    _, answered = server.get(CUSTOMERS, caller)
     assert told(answered).left == 100 - 62
 
 
@@ -434,9 +365,9 @@ def test_workers_let_an_address_pass_no_more_often_whatever_it_says_it_is(
 def test_worker_without_the_cache_counts_for_itself_and_says_what_is_missing(
     tmp_path, settings
 ):
-    lines = INI.read_text().splitlines()
+    lines = INI.splitlines()
     ini = "\n".join(line for line in lines if not line.startswith("cache2"))
-    with serving(tmp_path, settings, ini, workers=1) as server:
-        seen = [told(server.get({})[1]).left for _ in range(2)]
+    with limited(tmp_path, settings, 1, ini) as server:
+        seen = [told(server.get(CUSTOMERS, {})[1]).left for _ in range(2)]
     assert seen == [99, 98]
     assert "uWSGI has no cache named counters" in server.output

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
+INI = (ROOT / "myapp.ini").read_text()
 PATIENCE = 30  # seconds until a test gives up waiting
 WSGI = '''\
 """The application as shipped; each answer says which worker gave it."""
@@ -35,18 +36,24 @@ def app(environ, start_response):
 
 
 class Answer(NamedTuple):
-    """What came back, and from which worker."""
+    """What came back; `worker` says from which."""
 
     status: int
-    worker: str
+    headers: Mapping[str, str]
+
+    @property
+    def worker(self) -> str:
+        """The number of the worker that answered."""
+        return self.headers["X-Worker"]
 
 
 class UwsgiServer:
     """A uWSGI that is starting, or serves: ask it, end it."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
-        for name in ("myapp", "myapp.ini", "default_config.py"):
+    def __init__(self, folder: Path, settings: Mapping[str, str], ini: str) -> None:
+        for name in ("myapp", "default_config.py"):
             (folder / name).symlink_to(ROOT / name)
+        (folder / "myapp.ini").write_text(ini)
         (folder / "wsgi.py").write_text(WSGI)
         (folder / "instance").mkdir()
         with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -77,14 +84,18 @@ class UwsgiServer:
         with self._process.stdout as lines:
             self.output += lines.read()
 
-    def get(self, url: str, headers: Mapping[str, str]) -> Answer:
-        """Send one GET; whichever worker is free answers."""
-        connection = HTTPConnection("127.0.0.1", self.port, PATIENCE)
+    def get(
+        self, url: str, headers: Mapping[str, str], address: str = "127.0.0.1"
+    ) -> Answer:
+        """Send one GET from an address of this machine; any free worker answers."""
+        connection = HTTPConnection(
+            "127.0.0.1", self.port, PATIENCE, source_address=(address, 0)
+        )
         with closing(connection):
             connection.request("GET", url, headers=dict(headers))
             answer = connection.getresponse()
             answer.read()
-            return Answer(answer.status, answer.headers["X-Worker"])
+            return Answer(answer.status, dict(answer.headers.items()))
 
     def end(self) -> None:
         """Let it end, and wait for that."""
@@ -96,10 +107,11 @@ class UwsgiServer:
 
 @contextmanager
 def serving(
-    folder: Path, settings: Mapping[str, str], workers: int
+    folder: Path, settings: Mapping[str, str], workers: int, ini: str = INI
 ) -> Iterator[UwsgiServer]:
     """Serve for a block, with so many workers."""
-    server = UwsgiServer(folder, {**settings, "WEB_CONCURRENCY": str(workers)})
+    own = {**settings, "WEB_CONCURRENCY": str(workers)}
+    server = UwsgiServer(folder, own, ini)
     try:
         server.wait_for(workers)
         yield server

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     JSON,
+    Connection,
     Index,
     Row,
     String,
@@ -30,7 +31,7 @@ from myapp.sessions.models import Grant, Origin, Tokens, begin, end, issue
 from myapp.tables import TenantOwned, UtcDateTime
 from myapp.tenants import tenant_of
 from myapp.tokens import account_of, digest, new_token
-from myapp.users.models import TOKEN, find, is_unchanged, mail_reset, renew_hash
+from myapp.users.models import TOKEN, User, find, is_unchanged, mail_reset, renew_hash
 
 CODE_PREFIX = "myapp_code_"
 CODE_LASTS = timedelta(seconds=60)
@@ -252,15 +253,17 @@ def redeem(
 ) -> Tokens | None:
     """Exchange a code for the tokens of a new session.
 
-    None the second time, and where the code is gone: it goes with its user's access.
+    None the second time, which ends that session, and where the user is gone or the
+    code is: it goes with its user's access.
     """
     tenant = code.account_id
     chosen = (AuthorizationCode.account_id == tenant, AuthorizationCode.id == code.id)
     stored = select(AuthorizationCode.session_id).where(*chosen)
     with db.transaction(tenant) as connection:
         # Whoever comes with the same code at the same time waits here.
+        has_user = _has_user(connection, code)
         found = connection.execute(stored.with_for_update()).one_or_none()
-        if found is None:
+        if found is None or not has_user:
             return None
         if found.session_id is not None:
             end(tenant, found.session_id)
@@ -276,3 +279,10 @@ def redeem(
         used = update(AuthorizationCode).where(*chosen)
         connection.execute(used.values(session_id=grant.session_id))
     return issue(grant)
+
+
+def _has_user(connection: Connection, code: Row[Any]) -> bool:
+    """Tell whether a code's user is there, and stays until the transaction ends."""
+    own = (User.account_id == code.account_id, User.id == code.user_id)
+    kept = select(User.id).where(*own).with_for_update(read=True, key_share=True)
+    return connection.execute(kept).first() is not None
