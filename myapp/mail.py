@@ -7,10 +7,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.utils import make_msgid
 from functools import partial
 from typing import NamedTuple
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 from myapp import background, db, mail_folder, smtp
 
@@ -57,7 +57,8 @@ def compose(message: Message, sender: str) -> EmailMessage:
     composed["Subject"] = " ".join(message.subject.split())
     composed["Date"] = datetime.now(UTC)
     # The same in every try, so that a server that has it already can tell.
-    composed["Message-ID"] = make_msgid(domain=composed["From"].addresses[0].domain)
+    domain = composed["From"].addresses[0].domain
+    composed["Message-ID"] = f"<{uuid4().hex}@{domain}>"
     composed["Auto-Submitted"] = "auto-generated"  # RFC 3834: no "I am away" in return
     composed.set_content(message.text)
     return composed
