@@ -4,6 +4,7 @@ from myapp.access import ADMIN, PUBLIC, VIEWER, self_or_admin
 from myapp.api import FeatureApi, Resource
 from myapp.errors import Conflict, NotFound, TooManyRequests, Unprocessable
 from myapp.operations import operation
+from myapp.reach import remove_within
 from myapp.repository import Page, Record
 from myapp.request import Request
 from myapp.users.models import (
@@ -14,7 +15,6 @@ from myapp.users.models import (
     change_user,
     invite,
     invite_again,
-    remove,
     users,
 )
 
@@ -81,7 +81,8 @@ class UserItem(Resource):
     def delete(self, request: Request) -> None:
         """Remove a user, up to your own role: all access ends within a second."""
         id = request.path["user_id"]
-        remove(request.principal, request.tenant, id, request.if_match)
+        principal, tenant = request.principal, request.tenant
+        remove_within(users, principal, tenant, id, request.if_match)
 
 
 @api.route("/<uuid:user_id>/invitation")

@@ -482,10 +482,3 @@ def _check_password(tenant: UUID, user_id: UUID, given: str | None) -> None:
 def _wrong_password(rule: str, detail: str) -> Forbidden:
     broken = BrokenRule("/current_password", rule, detail)
     return Forbidden("This change asks for your current password.", [broken])
-
-
-def remove(principal: Principal, tenant: UUID, id: UUID, if_match: int | None) -> None:
-    """Remove a user whose role is not above the caller's."""
-    record = users.retrieve(tenant, id)
-    refuse_beyond(principal, USER.document(record))
-    users.delete(tenant, id, record.version if if_match is None else if_match)
