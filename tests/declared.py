@@ -24,7 +24,7 @@ NO_CLASH = "nothing of it is unique, and a write of the whole asks for no versio
 NO_HOLD = "nothing refers to it that does not go with it"
 NO_LUCK = "only for a caller who loses three races in a row"
 NEVER: dict[Answered, str] = {
-    ("health_live", 503): "it looks at no store",
+    ("health_live_get", 503): "it looks at no store",
     ("well_known_get_all", 503): "it looks at no store",
     ("accounts_delete", 409): NO_HOLD,
     ("api_keys_create", 409): NO_CLASH,

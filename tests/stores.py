@@ -76,6 +76,13 @@ on_sqlite, on_postgresql = (
     pytest.mark.parametrize("engine", [engine], indirect=True, scope="session")
     for engine in ("sqlite", "postgresql")
 )
+on_postgresql_only_with_all = pytest.mark.parametrize(
+    "engine",
+    ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)],
+    indirect=True,
+    scope="session",
+)
+"""For what takes long and differs little from one engine to the other."""
 on_every_store = pytest.mark.parametrize(
     ("engine", "store"),
     [

@@ -231,6 +231,7 @@ def test_sign_in_by_oauth_and_try_a_protected_operation_out(page, app):
     expect(me).to_contain_text("member@example.com")
 
 
+@pytest.mark.slow
 def test_sign_in_on_the_page_of_one_feature_works_too(page, app):
     page.goto("/v1/customers/docs")
     consent = authorize_by_oauth(page)
@@ -243,6 +244,7 @@ def test_sign_in_on_the_page_of_one_feature_works_too(page, app):
     expect(answer.locator(".response-col_status")).to_contain_text("200")
 
 
+@pytest.mark.slow
 def test_sign_in_that_is_denied_says_so_and_authorizes_nothing(page):
     page.goto("/docs")
     consent = authorize_by_oauth(page)
@@ -252,6 +254,7 @@ def test_sign_in_that_is_denied_says_so_and_authorizes_nothing(page):
     expect(page.get_by_role("button", name="Remove authorization")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_sign_in_with_a_wrong_password_asks_again(refused, app):
     refused.goto("/docs")
     consent = authorize_by_oauth(refused)
@@ -285,6 +288,7 @@ def test_consent_tells_who_asks_for_what_and_where_it_leads(page, address, conse
     keep_picture(page, "consent.png")
 
 
+@pytest.mark.slow
 def test_consent_by_keyboard_goes_through_address_password_and_decisions(
     page, app, consent_url
 ):
@@ -300,6 +304,7 @@ def test_consent_by_keyboard_goes_through_address_password_and_decisions(
     expect(page.get_by_role("button", name="Deny")).to_be_focused()
 
 
+@pytest.mark.slow
 def test_consent_by_the_enter_key_allows(page, app, consent_url):
     page.goto(consent_url)
     fill_in(page, app)
@@ -307,6 +312,7 @@ def test_consent_by_the_enter_key_allows(page, app, consent_url):
     page.wait_for_url(f"**{TAKEN}?code=*")
 
 
+@pytest.mark.slow
 def test_consent_fits_a_narrow_screen(page, consent_url):
     page.set_viewport_size({"width": 320, "height": 640})
     page.goto(consent_url)
@@ -316,6 +322,7 @@ def test_consent_fits_a_narrow_screen(page, consent_url):
         expect(button).to_be_in_viewport(ratio=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("decision", "told"), [("Allow", "code"), ("Deny", "error")], ids=["allow", "deny"]
 )
@@ -329,6 +336,7 @@ def test_consent_works_without_javascript(
         assert told in consented(page, decision)
 
 
+@pytest.mark.slow
 def test_consent_runs_no_script_that_gets_into_it(chromium, address, consent_url):
     blocked = "error: Executing inline script violates"
     with browsing(chromium, address, blocked) as context:
@@ -340,6 +348,7 @@ def test_consent_runs_no_script_that_gets_into_it(chromium, address, consent_url
         assert page.evaluate("window.ran") is None
 
 
+@pytest.mark.slow
 def test_consent_is_not_shown_in_a_frame(chromium, address, consent_url):
     with browsing(chromium, address, "error: Framing ") as context:
         page = context.new_page()
@@ -351,6 +360,7 @@ def test_consent_is_not_shown_in_a_frame(chromium, address, consent_url):
         expect(frame.get_by_label("Password")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_consent_with_the_form_of_another_browser_is_refused(
     chromium, address, page, refused, app, consent_url
 ):

@@ -35,6 +35,7 @@ from tests.permissions import (
     explained,
 )
 from tests.resources import OPERATIONS, call
+from tests.stores import on_postgresql_only_with_all
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "permissions.md"
 
@@ -183,6 +184,7 @@ def test_member_reaches_the_user_and_the_session_that_are_theirs(acme):
 # the matrix
 
 
+@on_postgresql_only_with_all
 @pytest.mark.usefixtures("at_work")
 @pytest.mark.parametrize("cell", [called(cell.name, cell) for cell in CELLS])
 def test_cell_is_answered_as_declared(world, cell):

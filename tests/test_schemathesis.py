@@ -51,11 +51,7 @@ ENDS_ACCESS = {
 """What no operation of a sequence may come after, and why; tested by hand."""
 
 NOBODY = "the key of the account that will send the request"
-ENGINES = pytest.mark.parametrize(
-    "engine",
-    ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)],
-    indirect=True,
-)
+pytestmark = pytest.mark.slow
 
 # By itself it puts nothing but letters and digits into a header.
 schemathesis.openapi.format(
@@ -103,7 +99,6 @@ def exempt(case):
     return []
 
 
-@ENGINES
 @schema.parametrize()
 def test_operation_on_generated_requests_keeps_the_document(case, app, acme):
     sign_in(case, acme.key)
@@ -121,7 +116,6 @@ STORED = sorted(
 """The features whose operations follow from one another."""
 
 
-@ENGINES
 @pytest.mark.parametrize("feature", STORED)
 def test_sequence_of_operations_keeps_the_document(app, feature):
     chosen = schema.include(tag=feature).exclude(operation_id=list(ENDS_ACCESS))
