@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from myapp import background, db, tables, throttle
-from myapp.access import EVERY_SCOPE
+from myapp.access import EVERY_SCOPE, NOBODY
 from myapp.contract import Contract
 from myapp.contract_rules import Schema
 from myapp.db import sql
@@ -37,7 +37,6 @@ CODE_PREFIX = "myapp_code_"
 CODE_LASTS = timedelta(seconds=60)
 KEPT = timedelta(days=1)
 """How long a used code is remembered, to notice its second use."""
-NOBODY = UUID(int=0)
 
 ACCOUNT_SLUG: Schema = {
     "type": "string",

@@ -5,7 +5,6 @@ Credentials are read from the body alone (Authlib would take them from the query
 
 import logging
 from typing import Any
-from uuid import UUID
 
 import msgspec
 from authlib.common.urls import add_params_to_uri
@@ -27,7 +26,7 @@ from myapp.auth.parties import NoClient, OAuthClient, OAuthRequest, SessionToken
 from myapp.auth.protocol import NOT_STORED
 from myapp.clients.models import find
 from myapp.errors import Reply
-from myapp.sessions.models import claims_of, end, live, session_of
+from myapp.sessions.models import claims_of, end, live_of, session_of
 
 # It writes every token that it issues to its log, at DEBUG.
 logging.getLogger("authlib").setLevel(logging.WARNING)
@@ -129,7 +128,7 @@ def _find_token(token: str, *, unused: bool = False) -> SessionToken | None:
     if found := session_of(token, unused=unused):
         return SessionToken(found)
     claims = claims_of(token)
-    found = live(UUID(claims["account_id"]), UUID(claims["sid"])) if claims else None
+    found = live_of(claims) if claims else None
     return SessionToken(found, claims) if found else None
 
 

@@ -332,18 +332,22 @@ def principal_of(token: str) -> Principal | None:
     claims = claims_of(token)
     if claims is None:
         return None
-    tenant, session_id = UUID(claims["account_id"]), UUID(claims["sid"])
-    found = live(tenant, session_id)
+    found = live_of(claims)
     if found is None:
         return None
     return Principal(
-        tenant,
+        found.session.account_id,
         found.subject,
         found.role,
         found.within(claims["scope"].split()),
         found.session.user_id,
-        session_id,
+        found.session.id,
     )
+
+
+def live_of(claims: dict[str, Any]) -> Live | None:
+    """Return the session that an access token's claims name, if it is alive."""
+    return live(UUID(claims["account_id"]), UUID(claims["sid"]))
 
 
 def claims_of(token: str) -> dict[str, Any] | None:

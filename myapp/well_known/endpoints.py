@@ -3,6 +3,7 @@
 from myapp import access, db
 from myapp.access import PUBLIC
 from myapp.api import FeatureApi, Resource
+from myapp.clients.models import GRANTS
 from myapp.contract import Contract
 from myapp.operations import operation
 from myapp.repository import Record
@@ -32,7 +33,6 @@ CAPABILITIES = {
     "revocation_endpoint_auth_methods_supported": ["none", *WITH_SECRET],
     "introspection_endpoint_auth_methods_supported": WITH_SECRET,
 }
-GRANTS = ["authorization_code", "client_credentials", "refresh_token"]
 
 METADATA = Contract(
     "AuthorizationServer",
@@ -62,7 +62,7 @@ class AuthorizationServer(Resource):
         settings = db.stores().settings
         issuer = settings["PUBLIC_URL"]
         urls = [issuer + path for path in ENDPOINTS.values()]
-        grants = GRANTS + ["password"] * settings["PASSWORD_GRANT"]
+        grants = [*GRANTS, *["password"] * settings["PASSWORD_GRANT"]]
         scopes = sorted(access.scopes)
         values = (issuer, *urls, *CAPABILITIES.values(), grants, scopes, True)
         return Record(values)
