@@ -21,6 +21,10 @@ class Config:
     SQL_TIMEOUT = 5.0
     """Seconds a statement, or the wait for a connection, may take."""
 
+    PREPARED_STATEMENTS = True
+    """Whether statements stay prepared on a connection; not where a pooler in front of
+    PostgreSQL hands a connection to another at each transaction."""
+
     SQL_CONNECTIONS = 16
     """How many connections a process keeps open at most."""
 
@@ -32,6 +36,9 @@ class Config:
 
     RATE_LIMIT_ANONYMOUS = 60
     """Requests a minute of one address without a valid credential; 0 is no limit."""
+
+    LANE = True
+    """Whether operations are served in front of Flask while nothing hooks into it."""
 
     CORS_ORIGINS: list[str] = []
     """The origins whose pages may call the API."""

@@ -3,7 +3,6 @@
 Under this folder, a folder is a feature and a file is shared.
 """
 
-import logging
 from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
@@ -20,10 +19,12 @@ from myapp import (
     dev_mail,
     docs,
     http_errors,
+    log,
     plain_features,
     rate_limits,
     settings,
 )
+from myapp.lane import Lane
 from myapp.request_log import RequestLog
 
 FEATURES = tuple(
@@ -70,7 +71,7 @@ def create_app(
     Path(app.instance_path).mkdir(exist_ok=True)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    _log_to_stderr()
+    log.to_stderr()
 
     stores = _connect_stores(app)
     operations = app.extensions["operations"] = []
@@ -90,7 +91,8 @@ def create_app(
         intercept_exceptions=False,
         max_age=600,
     )
-    app.wsgi_app = RequestLog(app.wsgi_app, stores)  # type: ignore[method-assign]
+    lane = app.extensions["lane"] = Lane(app)
+    app.wsgi_app = RequestLog(lane, stores)  # type: ignore[method-assign]
     cli.register(app)
     return app
 
@@ -104,11 +106,3 @@ def _connect_stores(app: Flask) -> db.Stores:
         stores = db.Stores(db.sql.engine, redis, app.config, limits)
     app.extensions["myapp"] = stores
     return stores
-
-
-def _log_to_stderr() -> None:
-    """Print what the package logs, a line each, unless the process says otherwise."""
-    logger = logging.getLogger("myapp")
-    if not logger.handlers and not logging.getLogger().handlers:
-        logger.addHandler(logging.StreamHandler())
-        logger.setLevel(logging.INFO)

@@ -5,11 +5,14 @@ operations.
 """
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any, ClassVar, TypeVar
 
 import flask_restx
 from flask import Blueprint, Response, request
+from werkzeug.urls import iri_to_uri
 
 from myapp import access
 from myapp.contract import Contract
@@ -20,6 +23,10 @@ from myapp.options import answer_options
 READING = "GET POST PUT PATCH DELETE"
 """The order in which the pages of documentation show the methods of a URL."""
 
+STATUS_LINES = {status: f"{status} Unknown" for status in range(100, 1000)}
+STATUS_LINES |= {each.value: f"{each.value} {each.phrase}" for each in HTTPStatus}
+PLAIN_URL = re.compile(r"[\w/.:?&=%-]*", re.ASCII)
+
 
 class Resource(flask_restx.Resource):
     """The methods of one URL; each is marked as an operation."""
@@ -27,7 +34,13 @@ class Resource(flask_restx.Resource):
     operations: ClassVar[Mapping[str, Operation]] = {}
 
     def dispatch_request(self, **path: Any) -> Response:
-        """Hand the request over to its operation."""
+        """Hand the request over to its operation, through the method decorators."""
+        answer: Callable[..., Response] = self._answer
+        for decorator in self.method_decorators:
+            answer = decorator(answer)
+        return answer(**path)
+
+    def _answer(self, **path: Any) -> Response:
         method = "GET" if request.method == "HEAD" else request.method
         if method == "OPTIONS":
             return response_of(answer_options(self.operations, request.environ))
@@ -39,11 +52,23 @@ class Resource(flask_restx.Resource):
 
 def response_of(reply: Reply) -> Response:
     """Return Flask's response for a reply."""
-    response = Response(reply.body, reply.status)
-    if "Content-Type" not in reply.headers:
-        del response.headers["Content-Type"]
-    response.headers.update(reply.headers)
+    headers = headers_of(reply)
+    response = Response(reply.body, STATUS_LINES[reply.status], headers)
+    if "Content-Type" not in dict(headers):
+        del response.headers["Content-Type"]  # Flask's default
     return response
+
+
+def headers_of(reply: Reply) -> list[tuple[str, str]]:
+    """Return the headers of a reply as they are sent, with the length of its body."""
+    status, body, given = reply
+    headers = list(given.items())
+    if status in (204, 304):
+        return [header for header in headers if header[0] != "Content-Type"]
+    headers.append(("Content-Length", str(len(body))))
+    if "Location" in given and not PLAIN_URL.fullmatch(given["Location"]):
+        return [*dict(headers, Location=iri_to_uri(given["Location"])).items()]
+    return headers
 
 
 ResourceType = TypeVar("ResourceType", bound=type[Resource])

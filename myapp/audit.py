@@ -4,8 +4,7 @@ An entry names fields and never holds a value. Repositories write theirs by them
 (`changes`); a domain function that writes by a statement of its own calls `note`.
 """
 
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable
 from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -49,17 +48,30 @@ class Cause(NamedTuple):
 _cause: ContextVar[Cause] = ContextVar("cause", default=Cause("system"))
 
 
-@contextmanager
-def caused_by(principal: str, **known: str | None) -> Iterator[None]:
-    """Put down the changes inside the block to a principal.
+class caused_by:
+    """Put down the changes inside the block to a principal: `with caused_by(…):`.
 
     `operation` and `request_id` stay as they are where they are not given.
     """
-    token = _cause.set(_cause.get()._replace(principal=principal, **known))
-    try:
-        yield
-    finally:
-        _cause.reset(token)
+
+    def __init__(
+        self,
+        principal: str,
+        *,
+        operation: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        self._given = principal, operation, request_id
+
+    def __enter__(self) -> None:
+        principal, operation, request_id = self._given
+        if not (operation and request_id):
+            _, before, asked = _cause.get()
+            operation, request_id = operation or before, request_id or asked
+        self._token = _cause.set(Cause(principal, operation, request_id))
+
+    def __exit__(self, *_: object) -> None:
+        _cause.reset(self._token)
 
 
 def note(

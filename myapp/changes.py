@@ -6,11 +6,11 @@ writers queue, the entry goes ahead in a statement of the same transaction.
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from sqlalchemy import (
     JSON,
     ColumnElement,
-    Connection,
     Delete,
     Insert,
     Select,
@@ -32,7 +32,9 @@ from sqlalchemy import (
     type_coerce,
 )
 
+from myapp import db
 from myapp.audit import AuditEntry, circumstances
+from myapp.statement import Statement
 
 Write = Insert | Update | Delete
 Columns = Sequence[ColumnElement[Any]]
@@ -45,16 +47,17 @@ BOOKKEEPING = {"account_id", "id", "version", "created_at", "updated_at"}
 class Change(NamedTuple):
     """The statement that writes a row, and one ahead that writes the entry."""
 
-    statement: Any
+    statement: Statement
     entry: Insert | None = None
 
-    def execute(self, connection: Connection, values: Mapping[str, Any]) -> Any:
+    def execute(self, tenant: UUID, values: Mapping[str, Any]) -> Any:
         """Return the row that was written, or None."""
         noted = {f"entry_{name}": value for name, value in circumstances().items()}
-        values = {**values, **noted}
-        if self.entry is not None:
-            connection.execute(self.entry, values)
-        return connection.execute(self.statement, values).one_or_none()
+        if self.entry is None:
+            return self.statement.one(tenant, {**values, **noted})
+        with db.transaction(tenant) as connection:
+            connection.execute(self.entry, {**values, **noted})
+            return connection.execute(self.statement.core, values).one_or_none()
 
 
 def parameters(table: Table, fields: Sequence[str]) -> dict[str, ColumnElement[Any]]:
@@ -86,8 +89,8 @@ def audited(write: Write, fields: Sequence[str], shown: Columns, engine: str) ->
     if isinstance(write, Insert):
         return _creation(write, fields, shown, engine)
     if engine == "postgresql":
-        return Change(_with_entry(write, fields, shown))
-    return Change(write.returning(*shown), _entry_ahead(write, fields))
+        return Change(Statement(_with_entry(write, fields, shown)))
+    return Change(Statement(write.returning(*shown)), _entry_ahead(write, fields))
 
 
 def _creation(write: Any, fields: Sequence[str], shown: Columns, engine: str) -> Change:
@@ -96,8 +99,8 @@ def _creation(write: Any, fields: Sequence[str], shown: Columns, engine: str) ->
     entry = _into(_entry(write.table, id, literal(1), literal(fields, JSON())))
     written = write.returning(*shown)
     if engine == "postgresql":
-        return Change(written.add_cte(entry.cte("noted")))
-    return Change(written, entry)
+        return Change(Statement(written.add_cte(entry.cte("noted"))))
+    return Change(Statement(written), entry)
 
 
 def _with_entry(write: Any, fields: Sequence[str], shown: Columns) -> Select[Any]:

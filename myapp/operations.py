@@ -40,6 +40,7 @@ from myapp.request import Environ, Request, accepts_type, refuse_if_none_match
 Result = Record | Page | Reply | None
 Handler = Callable[..., Result]
 
+ITEM_WRITES = (REPLACE, UPDATE, DELETE)
 HEADERS = {
     "Content-Type": contracts.MEDIA_TYPE,
     "Cache-Control": "private, no-cache",
@@ -182,8 +183,8 @@ class Operation:
         try:
             self._admit(request)
             self._check_accept(environ.get("HTTP_ACCEPT"))
-            if self.kind in (REPLACE, UPDATE, DELETE):
-                refuse_if_none_match(environ.get("HTTP_IF_NONE_MATCH"))
+            if "HTTP_IF_NONE_MATCH" in environ and self.kind in ITEM_WRITES:
+                refuse_if_none_match()
             query = environ.get("QUERY_STRING", "")
             request.query = self.speaks.read_query(query, self.parameters)
             with self._audited(request):

@@ -93,8 +93,15 @@ class Request:
         content_type: str = self.environ.get("CONTENT_TYPE", "")
         return content_type.partition(";")[0].strip().lower()
 
+    @property
+    def _is_encoded(self) -> bool:
+        encoding: str = self.environ.get("HTTP_CONTENT_ENCODING", "identity")
+        return encoding != "identity"
+
     def _check_media_type(self) -> None:
         accepted = self.operation.reads
+        if self.environ.get("CONTENT_TYPE") in accepted and not self._is_encoded:
+            return
         _, options = parse_options_header(self.environ.get("CONTENT_TYPE"))
         charset = options.get("charset", "utf-8").lower()
         if self.media_type not in accepted or charset not in ("utf-8", "utf8"):
@@ -103,7 +110,7 @@ class Request:
             if MERGE_PATCH in accepted:
                 problem.headers = {"Accept-Patch": ", ".join(accepted)}
             raise problem
-        if self.environ.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
+        if self._is_encoded:
             raise UnsupportedMediaType("Send the body without a Content-Encoding.")
 
     @cached_property
@@ -180,11 +187,10 @@ def accepts_type(header: str, media_type: str) -> bool:
     return bool(accepted.quality(media_type))
 
 
-def refuse_if_none_match(header: str | None) -> None:
+def refuse_if_none_match() -> None:
     """Raise BadRequest for If-None-Match on a write of what must exist."""
-    if header is not None:
-        rule = BrokenRule("If-None-Match:", "method", "is for GET: send If-Match here")
-        raise BadRequest("A header cannot be honoured.", [rule])
+    rule = BrokenRule("If-None-Match:", "method", "is for GET: send If-Match here")
+    raise BadRequest("A header cannot be honoured.", [rule])
 
 
 def read_version(header: str) -> int:

@@ -215,7 +215,6 @@ def engine_options(config: Settings) -> dict[str, Any]:
         "pool_size": config["SQL_CONNECTIONS"],
         "max_overflow": 0,
         "pool_timeout": seconds,
-        "pool_pre_ping": True,
         # What is in a statement is a customer's: on a server no log repeats it.
         "hide_parameters": not config["DEBUG"],
     }
@@ -223,7 +222,10 @@ def engine_options(config: Settings) -> dict[str, Any]:
         # A writer waits its turn this long; see the BEGIN in db.py.
         return options | {"connect_args": {"timeout": seconds}}
     session = f"-c statement_timeout={int(seconds * 1000)} -c timezone=UTC"
-    return options | {"connect_args": {"connect_timeout": 2, "options": session}}
+    connection: dict[str, Any] = {"connect_timeout": 2, "options": session}
+    if not config["PREPARED_STATEMENTS"]:
+        connection["prepare_threshold"] = None
+    return options | {"connect_args": connection}
 
 
 def redis_options(config: Settings) -> dict[str, Any]:

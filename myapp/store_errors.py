@@ -1,5 +1,6 @@
 """What a store's exception means to the caller: a conflict, or no store at all."""
 
+import psycopg
 from redis import exceptions as redis
 from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
@@ -10,6 +11,7 @@ from myapp.errors import BrokenRule, Conflict, Problem, Unavailable
 from myapp.tables import Base
 
 GONE = (
+    psycopg.OperationalError,
     OperationalError,
     InterfaceError,
     PoolTimeout,
@@ -26,8 +28,8 @@ UNDEFINED = ("42P01", "42703")  # a table, a column
 
 def problem_of(error: Exception) -> Problem | None:
     """Return what a store's exception means to the caller, if it means anything."""
-    if isinstance(error, IntegrityError):
-        return _conflict(error)
+    if isinstance(error, IntegrityError | psycopg.IntegrityError):
+        return _conflict(_driver_error(error))
     if _lacks_migration(error):
         return None  # SQLite calls it as it calls an outage
     if isinstance(error, GONE) or _state(error) == READ_ONLY:  # a standby, just now
@@ -45,37 +47,42 @@ def remedy_of(error: Exception) -> str | None:
 
 
 def _lacks_migration(error: Exception) -> bool:
-    missing = "no such " in str(getattr(error, "orig", ""))  # SQLite
+    missing = "no such " in str(_driver_error(error))  # SQLite
     return missing or _state(error) in UNDEFINED
 
 
 def _state(error: Exception) -> str | None:
     """Return the code that PostgreSQL gives an error (SQLSTATE)."""
-    state: str | None = getattr(getattr(error, "orig", None), "sqlstate", None)
+    state: str | None = getattr(_driver_error(error), "sqlstate", None)
     return state
+
+
+def _driver_error(error: Exception) -> Exception:
+    """Return what the driver has raised, which SQLAlchemy may have wrapped."""
+    return getattr(error, "orig", None) or error
 
 
 errors.translators.append(problem_of)
 
 
-def _conflict(error: IntegrityError) -> Problem | None:
+def _conflict(error: Exception) -> Problem | None:
     fields = _unique_fields(error)
     if fields:
         taken = " and ".join(fields)
         rule = BrokenRule(f"/{fields[-1]}", "unique", "is taken: choose another value")
         return Conflict(f"Another one has the same {taken}.", [rule])
-    if "foreign key" in str(error.orig).lower():
+    if "foreign key" in str(error).lower():
         return Conflict("Something still refers to this, or it refers to nothing.")
     return None
 
 
-def _unique_fields(error: IntegrityError) -> list[str]:
+def _unique_fields(error: Exception) -> list[str]:
     """Return the fields of the unique constraint that a write broke."""
-    diagnosis = getattr(error.orig, "diag", None)
+    diagnosis = getattr(error, "diag", None)
     if diagnosis is not None:
         columns = _columns_of(diagnosis.table_name, diagnosis.constraint_name)
     else:  # SQLite names the columns in its message, and not the constraint
-        _, _, names = str(error.orig).partition("UNIQUE constraint failed: ")
+        _, _, names = str(error).partition("UNIQUE constraint failed: ")
         columns = [name.partition(".")[2] for name in names.split(", ") if name]
     return [column for column in columns if column != "account_id"]
 

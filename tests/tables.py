@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 from uuid import UUID
 
 from flask import Flask
 from sqlalchemy import Uuid, column, event, inspect, select, table, text
 
 from myapp import db
+from myapp.pipeline import Pipeline
+from myapp.postgres_query import PostgresQuery
 
 Rows = list[Mapping[str, Any]]
 
@@ -34,12 +37,18 @@ def rows_of(app: Flask, account_id: str) -> dict[str, Rows]:
 def statements(app: Flask) -> Iterator[list[str]]:
     """Collect the SQL statements that an application executes inside the block."""
     engine, found = app.extensions["myapp"].engine, []
+    run = Pipeline.run
 
     def collect(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         found.append(statement)
 
+    def collect_query(pipeline: Pipeline, query: PostgresQuery, *rest: Any) -> Any:
+        found.append(query.sql.decode())
+        return run(pipeline, query, *rest)
+
     event.listen(engine, "before_cursor_execute", collect)
     try:
-        yield found
+        with patch.object(Pipeline, "run", collect_query):
+            yield found
     finally:
         event.remove(engine, "before_cursor_execute", collect)

@@ -23,6 +23,7 @@ from myapp.db import sql
 from myapp.errors import Unavailable
 from myapp.repository import Record, Values
 from myapp.sql_repository import SqlRepository
+from myapp.statement import Statement
 from myapp.tables import TenantOwned, UtcDateTime
 from myapp.tenants import accounts
 from myapp.tokens import account_of, digest, new_token
@@ -96,16 +97,16 @@ def principal_of(key: str) -> Principal | None:
     if account_id is None:
         return None
     wanted = {"tenant": account_id, "digest": digest(key)}
-    with db.transaction(account_id, read_only=True) as connection:
-        row = connection.execute(_FIND, wanted).one_or_none()
+    row = _FIND.one(account_id, wanted)
     if row is None:
         return None
+    id, role, scopes, last_used_at = row
     noted_before = tables.now() - USE_IS_NOTED_EVERY
-    if row.last_used_at is None or row.last_used_at < noted_before:
+    if last_used_at is None or last_used_at < noted_before:
         with suppress(Unavailable):  # the request itself may need no write
-            _note_use(account_id, row.id, noted_before)
-    role, scopes = Role[row.role.upper()], frozenset(row.scopes)
-    return Principal(account_id, f"api_key:{row.id}", role, scopes)
+            _note_use(account_id, id, noted_before)
+    role, scopes = Role[role.upper()], frozenset(scopes)
+    return Principal(account_id, f"api_key:{id}", role, scopes)
 
 
 def _note_use(account_id: UUID, id: UUID, noted_before: datetime) -> None:
@@ -116,14 +117,15 @@ def _note_use(account_id: UUID, id: UUID, noted_before: datetime) -> None:
         connection.execute(noted)
 
 
-_FIND = (
+_FIND = Statement(
     select(ApiKey.id, ApiKey.role, ApiKey.scopes, ApiKey.last_used_at)
     .join(accounts, accounts.c.id == ApiKey.account_id)
     .where(
         ApiKey.account_id == bindparam("tenant"),
         ApiKey.key_sha256 == bindparam("digest"),
         accounts.c.closed_at.is_(None),
-    )
+    ),
+    read_only=True,
 )
 
 access.authenticators.append(principal_of)

@@ -1,0 +1,167 @@
+"""Statements on PostgreSQL in one round trip, in libpq's pipeline mode.
+
+What is sent together is one implicit transaction; rows come in binary. In this mode
+`get_result` would block with the interpreter's lock held, so nothing is read before
+`poll` has said that it is there.
+"""
+
+import select
+from collections.abc import Mapping
+from itertools import count
+from time import monotonic
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import sqlalchemy
+from psycopg import Connection, OperationalError, errors
+from psycopg.abc import Transformer as Loader
+from psycopg.adapt import Transformer
+from psycopg.pq import ConnStatus, ExecStatus, Format, TransactionStatus
+from psycopg.pq.abc import PGresult
+
+from myapp.postgres_query import PostgresQuery, Row
+
+SET_TENANT = PostgresQuery(
+    sqlalchemy.select(
+        sqlalchemy.func.set_config(
+            "app.account_id",
+            sqlalchemy.bindparam("tenant", type_=sqlalchemy.String()),
+            sqlalchemy.true(),
+        )
+    )
+)
+STALE = (errors.FeatureNotSupported, errors.InvalidSqlStatementName)
+"""0A000: a table was altered; 26000: the server no longer knows the statement."""
+MOST_PREPARED = 256
+"""Statements that a connection keeps prepared; the oldest goes first."""
+
+
+class Prepared(NamedTuple):
+    """A statement that the server has parsed, and what reads its rows."""
+
+    name: bytes
+    loader: Loader
+
+
+class Pipeline:
+    """Carries out statements on one pooled connection.
+
+    `seconds` is how long an answer may take; `prepares` says whether statements stay
+    with the server. Raises OperationalError where a deadline passes or the connection
+    is lost, and psycopg's exception for whatever the server refuses.
+    """
+
+    def __init__(self, connection: Connection, seconds: float, prepares: bool) -> None:
+        self._pgconn = connection.pgconn
+        self._seconds = seconds
+        self._prepares = prepares
+        self._prepared: dict[PostgresQuery, Prepared] = {}
+        self._names = count(1)
+        self._readable, self._ready = select.poll(), select.poll()
+        self._readable.register(self._pgconn.socket, select.POLLIN)
+        self._ready.register(self._pgconn.socket, select.POLLIN | select.POLLOUT)
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether nothing is under way on the connection, and it is not lost."""
+        return self._pgconn.transaction_status == TransactionStatus.IDLE
+
+    def run(
+        self, query: PostgresQuery, tenant: UUID | None, values: Mapping[str, Any]
+    ) -> list[Row]:
+        """Return the rows of a statement that is carried out for a tenant."""
+        try:
+            return self._run(query, tenant, values)
+        except STALE:  # nothing was done
+            self._prepared.clear()
+            return self._run(query, tenant, values)
+
+    def _run(
+        self, query: PostgresQuery, tenant: UUID | None, values: Mapping[str, Any]
+    ) -> list[Row]:
+        known = self._prepared
+        prepared = known.get(query) or self._prepare(query)
+        if tenant is None:
+            self._pgconn.enter_pipeline_mode()
+        else:
+            setting = known.get(SET_TENANT) or self._prepare(SET_TENANT)
+            self._pgconn.enter_pipeline_mode()
+            self._send(SET_TENANT, setting, {"tenant": str(tenant)})
+        self._send(query, prepared, values)
+        result = self._exchange()[-1]
+        loader = prepared.loader
+        loader.set_pgresult(result, set_loaders=loader.pgresult is None)
+        return query.read(loader.load_rows(0, result.ntuples, tuple))
+
+    def _send(
+        self, query: PostgresQuery, prepared: Prepared, values: Mapping[str, Any]
+    ) -> None:
+        arguments = query.arguments(values)
+        if prepared.name:
+            self._pgconn.send_query_prepared(
+                prepared.name, arguments, query.formats, Format.BINARY
+            )
+        else:
+            self._pgconn.send_query_params(
+                query.sql, arguments, query.types, query.formats, Format.BINARY
+            )
+
+    def _prepare(self, query: PostgresQuery) -> Prepared:
+        """Have the server parse a statement and say of what types its parameters are.
+
+        Without names, as poolers want it, only what is not yet known is asked for.
+        """
+        name = b"myapp_%d" % next(self._names) if self._prepares else b""
+        prepared = Prepared(name, Transformer())
+        if name or query.types is None:
+            self._pgconn.enter_pipeline_mode()
+            self._pgconn.send_prepare(name, query.sql)
+            self._pgconn.send_describe_prepared(name)
+            described = self._exchange()[-1]
+            query.learn([described.param_type(i) for i in range(described.nparams)])
+        if name:
+            self._remember(query, prepared)
+        return prepared
+
+    def _remember(self, query: PostgresQuery, prepared: Prepared) -> None:
+        if len(self._prepared) >= MOST_PREPARED:
+            oldest = next(found for found in self._prepared if found is not SET_TENANT)
+            name = self._prepared.pop(oldest).name
+            self._pgconn.enter_pipeline_mode()
+            self._pgconn.send_query_params(b"DEALLOCATE " + name, None)
+            self._exchange()
+        self._prepared[query] = prepared
+
+    def _exchange(self) -> list[PGresult]:
+        """Send what is queued; return a result for each, or raise what failed."""
+        pgconn = self._pgconn
+        pgconn.pipeline_sync()
+        deadline = monotonic() + self._seconds
+        while pgconn.flush():
+            self._wait(self._ready, deadline)
+        results: list[PGresult] = []
+        while True:
+            while pgconn.is_busy():
+                self._wait(self._readable, deadline)
+            result = pgconn.get_result()
+            if result is None:  # between the results of two statements
+                self._refuse_lost()
+            elif result.status == ExecStatus.PIPELINE_SYNC:
+                break
+            else:
+                results.append(result)
+        pgconn.exit_pipeline_mode()
+        for result in results:
+            if result.status == ExecStatus.FATAL_ERROR:
+                raise errors.error_from_result(result)
+        return results
+
+    def _wait(self, socket: select.poll, deadline: float) -> None:
+        """Take in what comes; raise OperationalError where nothing comes in time."""
+        if not socket.poll(max(0, (deadline - monotonic()) * 1000)):
+            raise OperationalError("PostgreSQL has not answered in time")
+        self._pgconn.consume_input()
+
+    def _refuse_lost(self) -> None:
+        if self._pgconn.status == ConnStatus.BAD:
+            raise OperationalError("PostgreSQL has closed the connection")

@@ -1,0 +1,106 @@
+"""A SQLAlchemy statement as libpq takes it: its text, and its arguments in bytes.
+
+Compiled once. What is constant in it is encoded once; the rest by psycopg's dumpers
+for the types that PostgreSQL has found the parameters to have.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from psycopg import adapters
+from psycopg.pq import Format
+from sqlalchemy.dialects.postgresql import psycopg as postgresql
+from sqlalchemy.types import TypeEngine
+
+from myapp.tables import UtcDateTime
+
+DIALECT = postgresql.dialect(paramstyle="numeric_dollar")  # $1, as libpq has it
+
+Row = tuple[Any, ...]
+
+
+class Parameter(NamedTuple):
+    """What encodes the value of a name; or, without that, a constant's bytes."""
+
+    name: str
+    dump: Callable[[Any], Any] | None
+    constant: Any = None
+
+
+class PostgresQuery:
+    """One statement for libpq; `types` are known once PostgreSQL has parsed it."""
+
+    def __init__(self, core: Any) -> None:
+        compiled = core.compile(dialect=DIALECT)
+        self.sql = str(compiled).encode()
+        names = {name: bind for bind, name in compiled.bind_names.items()}
+        self._binds = [names[name] for name in compiled.positiontup]
+        self._names = compiled.positiontup
+        self._parameters: Sequence[Parameter] = ()
+        self._readers = _readers(core.exported_columns)
+        self.types: Sequence[int] | None = None
+        self.formats = [Format.BINARY] * len(self._names)
+
+    def learn(self, types: Sequence[int]) -> None:
+        """Note the types (OIDs) of the parameters, and encode the constants."""
+        self._parameters = [
+            _parameter(name, bind, oid)
+            for name, bind, oid in zip(self._names, self._binds, types, strict=True)
+        ]
+        self.types = types
+
+    def arguments(self, values: Mapping[str, Any]) -> list[Any]:
+        """Return the arguments, each in binary or None for NULL."""
+        return [
+            dump(values[name]) if dump else constant
+            for name, dump, constant in self._parameters
+        ]
+
+    def read(self, rows: list[Row]) -> list[Row]:
+        """Return rows as the columns' types want them, from what psycopg has read."""
+        if not self._readers:
+            return rows
+        return [self._read(row) for row in rows]
+
+    def _read(self, row: Row) -> Row:
+        values = list(row)
+        for index, reader in self._readers:
+            values[index] = reader(values[index])
+        return tuple(values)
+
+
+def _parameter(name: str, bind: Any, oid: int) -> Parameter:
+    """Return a parameter of a statement whose type PostgreSQL has found."""
+    dumper = adapters.get_dumper_by_oid(oid, Format.BINARY)(object).dump
+    dump = partial(_dumped, dumper)
+    if process := bind.type.dialect_impl(DIALECT).bind_processor(DIALECT):
+        dump = partial(_processed, process, dump)
+    if bind.required:
+        return Parameter(name, dump)
+    return Parameter(name, None, dump(bind.value))
+
+
+def _dumped(dump: Callable[[Any], Any], value: Any) -> Any:
+    return None if value is None else dump(value)
+
+
+def _processed(
+    process: Callable[[Any], Any], dump: Callable[[Any], Any], value: Any
+) -> Any:
+    return dump(process(value))
+
+
+def _readers(columns: Any) -> list[tuple[int, Callable[[Any], Any]]]:
+    """Return what the types of some columns do with a value, by index."""
+    found = enumerate(column.type for column in columns)
+    return [(index, read) for index, type in found if (read := _reader(type))]
+
+
+def _reader(type: TypeEngine[Any]) -> Callable[[Any], Any] | None:
+    if isinstance(type, UtcDateTime):
+        return None  # psycopg's loader gives UTC by itself, without a connection
+    read: Callable[[Any], Any] | None = type.dialect_impl(DIALECT).result_processor(
+        DIALECT, None
+    )
+    return read
