@@ -31,6 +31,8 @@ ENGINES = ("sqlite", "postgresql")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all", action="store_true", help="also what is slow, as CI does")
+    way = "serve operations in front of Flask, or through it"
+    parser.addoption("--lane", choices=("on", "off"), default="on", help=way)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -119,7 +121,10 @@ def databases(
 
 @pytest.fixture(scope="session")
 def settings(
-    databases: Databases, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+    databases: Databases,
+    redis_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    pytestconfig: pytest.Config,
 ) -> dict[str, Any]:
     """The settings of the application that most tests share."""
     mail_url = tmp_path_factory.mktemp("mail").as_uri()
@@ -129,8 +134,9 @@ def settings(
         "ARGON2_TIME": 1,
         "ARGON2_MEMORY": 8,
     }  # tests/test_passwords.py has the real
-    unlimited = {"RATE_LIMIT": 0, "RATE_LIMIT_ANONYMOUS": 0}
-    return {**databases.clone(), **own, **unlimited}
+    own |= {"RATE_LIMIT": 0, "RATE_LIMIT_ANONYMOUS": 0}
+    own["LANE"] = pytestconfig.getoption("--lane") == "on"
+    return {**databases.clone(), **own}
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from myapp import access, db, tables
+from myapp import access, tables
 from myapp.access import ROLES, SCOPE, Principal, Role
 from myapp.contract import Contract
 from myapp.contract_rules import Schema
@@ -104,17 +104,14 @@ def principal_of(key: str) -> Principal | None:
     noted_before = tables.now() - USE_IS_NOTED_EVERY
     if last_used_at is None or last_used_at < noted_before:
         with suppress(Unavailable):  # the request itself may need no write
-            _note_use(account_id, id, noted_before)
+            noted = {
+                "tenant": account_id,
+                "wanted_id": id,
+                "noted_before": noted_before,
+            }
+            _NOTE_USE.all(account_id, {**noted, "now": tables.now()})
     role, scopes = Role[role.upper()], frozenset(scopes)
     return Principal(account_id, f"api_key:{id}", role, scopes)
-
-
-def _note_use(account_id: UUID, id: UUID, noted_before: datetime) -> None:
-    unnoted = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < noted_before)
-    with db.transaction(account_id) as connection:
-        chosen = (ApiKey.account_id == account_id, ApiKey.id == id, unnoted)
-        noted = update(ApiKey).where(*chosen).values(last_used_at=tables.now())
-        connection.execute(noted)
 
 
 _FIND = Statement(
@@ -126,6 +123,20 @@ _FIND = Statement(
         accounts.c.closed_at.is_(None),
     ),
     read_only=True,
+)
+
+_NOTE_USE = Statement(
+    update(ApiKey)
+    .where(
+        ApiKey.account_id == bindparam("tenant"),
+        ApiKey.id == bindparam("wanted_id"),
+        or_(
+            ApiKey.last_used_at.is_(None),
+            ApiKey.last_used_at < bindparam("noted_before"),
+        ),
+    )
+    .values(last_used_at=bindparam("now"))
+    .returning(ApiKey.id)
 )
 
 access.authenticators.append(principal_of)

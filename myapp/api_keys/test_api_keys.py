@@ -254,7 +254,7 @@ def test_a_use_that_cannot_be_noted_fails_no_request(app, acme, made, monkeypatc
     def unavailable(*_):
         raise Unavailable()
 
-    monkeypatch.setattr(models, "_note_use", unavailable)
+    monkeypatch.setattr(models._NOTE_USE, "all", unavailable)
     assert acme.with_key("viewer", ["customers:read"]).get("/v1/customers").json
 
 
