@@ -32,6 +32,8 @@ SET_TENANT = PostgresQuery(
 )
 STALE = (errors.FeatureNotSupported, errors.InvalidSqlStatementName)
 """0A000: a table was altered; 26000: the server no longer knows the statement."""
+FAILED, SYNC = int(ExecStatus.FATAL_ERROR), int(ExecStatus.PIPELINE_SYNC)
+IDLE = int(TransactionStatus.IDLE)
 MOST_PREPARED = 256
 """Statements that a connection keeps prepared; the oldest goes first."""
 
@@ -64,7 +66,7 @@ class Pipeline:
     @property
     def is_usable(self) -> bool:
         """Whether nothing is under way on the connection, and it is not lost."""
-        return self._pgconn.transaction_status == TransactionStatus.IDLE
+        return self._pgconn.transaction_status == IDLE
 
     def run(
         self, query: PostgresQuery, tenant: UUID | None, values: Mapping[str, Any]
@@ -146,13 +148,13 @@ class Pipeline:
             result = pgconn.get_result()
             if result is None:  # between the results of two statements
                 self._refuse_lost()
-            elif result.status == ExecStatus.PIPELINE_SYNC:
+            elif result.status == SYNC:
                 break
             else:
                 results.append(result)
         pgconn.exit_pipeline_mode()
         for result in results:
-            if result.status == ExecStatus.FATAL_ERROR:
+            if result.status == FAILED:
                 raise errors.error_from_result(result)
         return results
 

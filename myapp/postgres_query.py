@@ -5,7 +5,6 @@ for the types that PostgreSQL has found the parameters to have.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 from psycopg import adapters
@@ -72,23 +71,17 @@ class PostgresQuery:
 
 def _parameter(name: str, bind: Any, oid: int) -> Parameter:
     """Return a parameter of a statement whose type PostgreSQL has found."""
-    dumper = adapters.get_dumper_by_oid(oid, Format.BINARY)(object).dump
-    dump = partial(_dumped, dumper)
-    if process := bind.type.dialect_impl(DIALECT).bind_processor(DIALECT):
-        dump = partial(_processed, process, dump)
+    dump = adapters.get_dumper_by_oid(oid, Format.BINARY)(object).dump
+    process = bind.type.dialect_impl(DIALECT).bind_processor(DIALECT)
+
+    def encode(value: Any) -> Any:
+        if process:
+            value = process(value)
+        return None if value is None else dump(value)
+
     if bind.required:
-        return Parameter(name, dump)
-    return Parameter(name, None, dump(bind.value))
-
-
-def _dumped(dump: Callable[[Any], Any], value: Any) -> Any:
-    return None if value is None else dump(value)
-
-
-def _processed(
-    process: Callable[[Any], Any], dump: Callable[[Any], Any], value: Any
-) -> Any:
-    return dump(process(value))
+        return Parameter(name, encode)
+    return Parameter(name, None, encode(bind.value))
 
 
 def _readers(columns: Any) -> list[tuple[int, Callable[[Any], Any]]]:

@@ -215,6 +215,7 @@ def engine_options(config: Settings) -> dict[str, Any]:
         "pool_size": config["SQL_CONNECTIONS"],
         "max_overflow": 0,
         "pool_timeout": seconds,
+        "pool_use_lifo": True,  # few connections, with their statements prepared
         # What is in a statement is a customer's: on a server no log repeats it.
         "hide_parameters": not config["DEBUG"],
     }
