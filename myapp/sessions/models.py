@@ -46,6 +46,7 @@ from myapp.keys.models import sign, verified
 from myapp.repository import Condition
 from myapp.secret_key import derived
 from myapp.sql_repository import SqlRepository
+from myapp.statement import Statement
 from myapp.tables import TenantOwned, UtcDateTime
 from myapp.tenants import accounts
 from myapp.tokens import account_of, digest, new_token
@@ -157,10 +158,24 @@ class Tokens(NamedTuple):
     refresh_token: str | None = None
 
 
+class Found(NamedTuple):
+    """What is read of a session, of its user and of its client."""
+
+    account_id: UUID
+    id: UUID
+    user_id: UUID | None
+    client_id: UUID | None
+    scopes: list[str]
+    user_role: str | None
+    client_role: str | None
+    client_scopes: list[str] | None
+    client_name: str | None
+
+
 class Live(NamedTuple):
     """A session that is alive, and the role that it has now."""
 
-    session: Row[Any]
+    session: Found
     role: Role
 
     def within(self, scopes: list[str]) -> frozenset[str]:
@@ -282,13 +297,17 @@ _OF_USER = and_(
 _OF_CLIENT = and_(
     Client.account_id == Session.account_id, Client.id == Session.client_id
 )
-_LIVE = (
+_LIVE = Statement(
     select(
-        Session.__table__,
-        _users.c.role.label("user_role"),
-        Client.role.label("client_role"),
-        Client.scopes.label("client_scopes"),
-        Client.client_id.label("client_name"),
+        Session.account_id,
+        Session.id,
+        Session.user_id,
+        Session.client_id,
+        Session.scopes,
+        _users.c.role,
+        Client.role,
+        Client.scopes,
+        Client.client_id,
     )
     .join(accounts, accounts.c.id == Session.account_id)
     .outerjoin(_users, _OF_USER)
@@ -300,7 +319,8 @@ _LIVE = (
         accounts.c.closed_at.is_(None),
         or_(Session.user_id.is_(None), _users.c.is_active == true()),
         or_(Session.client_id.is_(None), Client.is_active == true()),
-    )
+    ),
+    read_only=True,
 )
 
 
@@ -319,12 +339,12 @@ _HOLDER = (
 def live(tenant: UUID, session_id: UUID) -> Live | None:
     """Return a session that nothing has ended, with the role that it has now."""
     wanted = {"tenant": tenant, "session_id": session_id, "now": tables.now()}
-    with db.transaction(tenant, read_only=True) as connection:
-        row = connection.execute(_LIVE, wanted).one_or_none()
+    row = _LIVE.one(tenant, wanted)
     if row is None:
         return None
-    roles = filter(None, (row.user_role, row.client_role))
-    return Live(row, min(Role[role.upper()] for role in roles))
+    found = Found(*row)
+    roles = filter(None, (found.user_role, found.client_role))
+    return Live(found, min(Role[role.upper()] for role in roles))
 
 
 def principal_of(token: str) -> Principal | None:
@@ -402,7 +422,7 @@ def _refresh_row(connection: Connection, tenant: UUID, token: str) -> Any:
     return connection.execute(chosen).one_or_none()
 
 
-def renew(session: Row[Any], refresh_token: str, scopes: list[str]) -> Tokens | None:
+def renew(session: Found, refresh_token: str, scopes: list[str]) -> Tokens | None:
     """Exchange a refresh token for new tokens; end the session of a used one.
 
     The successor is derived from the token, so a caller who lost the answer gets the
