@@ -30,6 +30,7 @@ ENGINES = ("sqlite", "postgresql")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-budgets", action="store_true", help="see CONTRIBUTING.md")
     parser.addoption("--all", action="store_true", help="also what is slow, as CI does")
     way = "serve operations in front of Flask, or through it"
     parser.addoption("--lane", choices=("on", "off"), default="on", help=way)

@@ -5,6 +5,7 @@ Every rule of HTTP is written here once. A feature marks its methods with
 authenticate, limit, scope and rule, handler, reply. Knows no web framework.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ Result = Record | Page | Reply | None
 Handler = Callable[..., Result]
 
 ITEM_WRITES = (REPLACE, UPDATE, DELETE)
+BREAKS = re.compile("[\r\n]")
 HEADERS = {
     "Content-Type": contracts.MEDIA_TYPE,
     "Cache-Control": "private, no-cache",
@@ -221,6 +223,8 @@ class Operation:
             return self._reply_record(request, result)
         if isinstance(result, Page):
             return self._reply_page(request, result)
+        if result and any(map(BREAKS.search, result.headers.values())):
+            raise ValueError("a header holds a line's end")
         return result or Reply(204)
 
     def _reply_record(self, request: Request, record: Record) -> Reply:
@@ -232,7 +236,7 @@ class Operation:
                 return Reply(304, headers=headers)
         if self.kind is CREATE:
             created = contract.value(record, "id")
-            headers["Location"] = f"{_url_of(request)}/{created}"
+            headers["Location"] = f"{request.url}/{created}"
         if self.method == "POST":  # what is shown only once is in no cache
             headers["Cache-Control"] = "no-store"
         return Reply(self.status, contract.represent(record), headers)
@@ -241,7 +245,7 @@ class Operation:
         headers = dict(HEADERS)
         if page.next:
             query = urlencode({**request.query, "cursor": page.next})
-            headers["Link"] = f'<{_url_of(request)}?{query}>; rel="next"'
+            headers["Link"] = f'<{request.url}?{query}>; rel="next"'
         if page.total is not None:
             headers["X-Total-Count"] = str(page.total)
         return Reply(200, self.answered.represent_page(page), headers)
@@ -292,9 +296,3 @@ def _problems(mark: Mark, accepts: Contract | None) -> Problems:
     if mark.requires_match:
         found |= {errors.PreconditionRequired}
     return tuple(sorted(found, key=lambda problem: problem.status))
-
-
-def _url_of(request: Request) -> str:
-    environ = request.environ
-    path: str = environ.get("SCRIPT_NAME", "") + environ["PATH_INFO"]
-    return path.rstrip("/")

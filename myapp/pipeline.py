@@ -30,8 +30,6 @@ SET_TENANT = PostgresQuery(
         )
     )
 )
-STALE = (errors.FeatureNotSupported, errors.InvalidSqlStatementName)
-"""0A000: a table was altered; 26000: the server no longer knows the statement."""
 FAILED, SYNC = int(ExecStatus.FATAL_ERROR), int(ExecStatus.PIPELINE_SYNC)
 IDLE = int(TransactionStatus.IDLE)
 MOST_PREPARED = 256
@@ -74,31 +72,34 @@ class Pipeline:
         """Return the rows of a statement that is carried out for a tenant."""
         try:
             return self._run(query, tenant, values)
-        except STALE:  # nothing was done
+        except errors.FeatureNotSupported:  # 0A000: a table was altered
+            self._deallocate(query)
+        except errors.InvalidSqlStatementName:  # 26000: the server knows it no more
             self._prepared.clear()
-            return self._run(query, tenant, values)
+        return self._run(query, tenant, values)  # nothing was done before
 
     def _run(
         self, query: PostgresQuery, tenant: UUID | None, values: Mapping[str, Any]
     ) -> list[Row]:
         known = self._prepared
         prepared = known.get(query) or self._prepare(query)
+        arguments = query.arguments(values)  # may raise, so before anything is sent
         if tenant is None:
             self._pgconn.enter_pipeline_mode()
         else:
             setting = known.get(SET_TENANT) or self._prepare(SET_TENANT)
             self._pgconn.enter_pipeline_mode()
-            self._send(SET_TENANT, setting, {"tenant": str(tenant)})
-        self._send(query, prepared, values)
+            own = SET_TENANT.arguments({"tenant": str(tenant)})
+            self._send(SET_TENANT, setting, own)
+        self._send(query, prepared, arguments)
         result = self._exchange()[-1]
         loader = prepared.loader
         loader.set_pgresult(result, set_loaders=loader.pgresult is None)
         return query.read(loader.load_rows(0, result.ntuples, tuple))
 
     def _send(
-        self, query: PostgresQuery, prepared: Prepared, values: Mapping[str, Any]
+        self, query: PostgresQuery, prepared: Prepared, arguments: list[Any]
     ) -> None:
-        arguments = query.arguments(values)
         if prepared.name:
             self._pgconn.send_query_prepared(
                 prepared.name, arguments, query.formats, Format.BINARY
@@ -127,12 +128,15 @@ class Pipeline:
 
     def _remember(self, query: PostgresQuery, prepared: Prepared) -> None:
         if len(self._prepared) >= MOST_PREPARED:
-            oldest = next(found for found in self._prepared if found is not SET_TENANT)
-            name = self._prepared.pop(oldest).name
-            self._pgconn.enter_pipeline_mode()
-            self._pgconn.send_query_params(b"DEALLOCATE " + name, None)
-            self._exchange()
+            known = iter(self._prepared)
+            self._deallocate(next(found for found in known if found is not SET_TENANT))
         self._prepared[query] = prepared
+
+    def _deallocate(self, query: PostgresQuery) -> None:
+        if prepared := self._prepared.pop(query, None):
+            self._pgconn.enter_pipeline_mode()
+            self._pgconn.send_query_params(b"DEALLOCATE " + prepared.name, None)
+            self._exchange()
 
     def _exchange(self) -> list[PGresult]:
         """Send what is queued; return a result for each, or raise what failed."""

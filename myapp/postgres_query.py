@@ -14,7 +14,8 @@ from sqlalchemy.types import TypeEngine
 
 from myapp.tables import UtcDateTime
 
-DIALECT = postgresql.dialect(paramstyle="numeric_dollar")  # $1, as libpq has it
+dialect: Any = postgresql.dialect
+DIALECT = dialect(paramstyle="numeric_dollar")  # $1, as libpq has it
 
 Row = tuple[Any, ...]
 

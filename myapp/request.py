@@ -72,6 +72,12 @@ class Request:
         return self.principal.account_id
 
     @property
+    def url(self) -> str:
+        """The path that was asked for, without a slash at its end."""
+        path: str = self.environ.get("SCRIPT_NAME", "") + self.environ["PATH_INFO"]
+        return path.rstrip("/")
+
+    @property
     def peer(self) -> str:
         """The address that the request came from."""
         return str(self.environ.get("REMOTE_ADDR", ""))

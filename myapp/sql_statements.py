@@ -69,7 +69,7 @@ class SqlStatements:
         self._table = table
         self._shown = [*shown, table.c.version]
         self._is_audited = is_audited
-        self._owned = tenant == bindparam("tenant", type_=Uuid())
+        self._owned = owned(tenant)
         wanted = table.c.id == bindparam("wanted_id", type_=Uuid())
         self._one = and_(self._owned, wanted)
         self.retrieval = lru_cache(SHAPES)(self._retrieval)
@@ -178,6 +178,11 @@ class SqlStatements:
             for field, value in where.items()
         )
         return and_(true(), *conditions)
+
+
+def owned(tenant: Column[Any]) -> ColumnElement[bool]:
+    """Return the condition that no statement goes without."""
+    return tenant == bindparam("tenant", type_=Uuid())
 
 
 def _is_several(wanted: Any) -> bool:

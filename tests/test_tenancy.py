@@ -17,7 +17,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import true
 from werkzeug.test import TestResponse
 
-from myapp import openapi
+from myapp import openapi, sql_statements
 from myapp.contract import Contract
 from myapp.kinds import CREATE, LIST, RETRIEVE, UPDATE
 from myapp.operations import Operation
@@ -248,7 +248,7 @@ def kept_in(kind: type[Repository], operations: list[Operation]) -> list[Operati
 @pytest.fixture
 def without_conditions(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Take the tenant out of every SQL statement of every repository."""
-    monkeypatch.setattr(SqlRepository, "_owned", lambda repository: true())
+    monkeypatch.setattr(sql_statements, "owned", lambda tenant: true())
     found = {id(value): value for op in OPERATIONS for value in models_of(op)}
     for repository in found.values():
         if isinstance(repository, SqlRepository):
