@@ -320,6 +320,7 @@ def test_engine_is_bounded_in_connections_and_in_time(url):
             "DATABASE_URL": url,
             "SQL_TIMEOUT": 2.5,
             "SQL_CONNECTIONS": 4,
+            "PREPARED_STATEMENTS": True,
             "DEBUG": False,
         }
     )

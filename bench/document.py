@@ -1,0 +1,52 @@
+"""Puts what was measured where it is read: docs/speed.md, its plots, and README.md."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from bench import machine, plot, report
+from bench.ours import ROOT
+from bench.samples import Results
+
+PAGE, README = ROOT / "docs/speed.md", ROOT / "README.md"
+END = "<!-- end -->"
+COMMAND = "./run bench"
+SHOWN = (
+    "myapp",
+    "myapp_lane_off",
+    "fastify_postgres",
+    "fastify_pg",
+    "fastify_sql_json",
+    "litestar_asyncpg",
+    "fastapi_asyncpg",
+    "guide",
+)
+"""Whom README and the plot show."""
+
+
+def put(file: Path, command: str, text: str) -> None:
+    """Replace what stands between a command's marker and the end in a file."""
+    before, found, rest = file.read_text().partition(f"<!-- {command} -->\n")
+    _, end, after = rest.partition(END)
+    if not found or not end:
+        raise RuntimeError(f"{file.name} has no place for it: <!-- {command} --> {END}")
+    file.write_text(f"{before}{found}\n{text.strip()}\n\n{end}{after}")
+
+
+def write_comparison(
+    results: Results, titles: Mapping[str, str], command: str, postgres: str
+) -> None:
+    """Write what a command measured on a PostgreSQL of a version to its place."""
+    said = f"{machine.described(postgres)}\n{report.ratios(results)}\n"
+    text = said + report.tables(results, titles)
+    put(PAGE, command, text)
+
+
+def write_summary(results: Results, titles: Mapping[str, str]) -> None:
+    """Write the plot, and README's table under it."""
+    (ROOT / "docs/speed.svg").write_text(plot.bars(results, titles, SHOWN))
+    text = (
+        "![Server CPU per request, ours and others](docs/speed.svg)\n\n"
+        f"{machine.brief()}, and requests per second:\n\n"
+        + report.summary(results, titles, SHOWN)
+    )
+    put(README, COMMAND, text)
