@@ -25,6 +25,7 @@ from myapp import (
     settings,
 )
 from myapp.lane import Lane
+from myapp.pipelines import Pipelines
 from myapp.request_log import RequestLog
 
 FEATURES = tuple(
@@ -103,6 +104,9 @@ def _connect_stores(app: Flask) -> db.Stores:
     Migrate(app, db.sql, render_as_batch=True, compare_type=True)
     with app.app_context():
         limits = rate_limits.limits_of(app.config)
-        stores = db.Stores(db.sql.engine, redis, app.config, limits)
+        engine = db.sql.engine
+        on_postgresql = engine.dialect.name == "postgresql"
+        pipelines = Pipelines(engine, app.config) if on_postgresql else None
+        stores = db.Stores(engine, redis, app.config, limits, pipelines)
     app.extensions["myapp"] = stores
     return stores

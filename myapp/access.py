@@ -131,26 +131,19 @@ def authenticate(header: str | None) -> Principal | None:
     """
     if not header:
         return None
+    return recently(("bearer", header), lambda: _bearer_of(header))
+
+
+def _bearer_of(header: str) -> Principal:
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer":  # no attempt at all, so no error (RFC 6750, 3.1)
         raise Unauthorized("Send `Authorization: Bearer <key>`.")
     if not token.strip():
         raise Unauthorized("Send `Authorization: Bearer <key>`.", "invalid_request")
-    return _known(token.strip())
-
-
-def _known(token: str) -> Principal:
-    found = recently(("token", token), lambda: _principal_of(token))
-    if found is None:
-        raise Unauthorized("The bearer token is unknown or revoked.", "invalid_token")
-    return found
-
-
-def _principal_of(token: str) -> Principal | None:
     for principal_of in authenticators:
-        if found := principal_of(token):
+        if found := principal_of(token.strip()):
             return found
-    return None
+    raise Unauthorized("The bearer token is unknown or revoked.", "invalid_token")
 
 
 def admit(principal: Principal | None, rule: Rule, scope: str) -> None:

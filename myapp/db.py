@@ -7,7 +7,7 @@ ContextVar says whose request, command or test is running.
 
 import select
 import sqlite3
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -16,14 +16,13 @@ from uuid import UUID
 
 import psycopg
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Connection, Engine, PoolProxiedConnection, event, text
+from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import InvalidatePoolError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from werkzeug.local import LocalProxy
 
 from myapp import store_errors
-from myapp.pipeline import Pipeline
-from myapp.postgres_query import PostgresQuery
+from myapp.pipelines import Pipelines
 from myapp.tables import Base
 
 if TYPE_CHECKING:
@@ -41,6 +40,9 @@ class Stores:
     redis: Any
     settings: Mapping[str, Any]
     limits: "Limits"
+    pipelines: Pipelines | None
+    """The short way to PostgreSQL; SQLite has none."""
+
     recent: dict[Hashable, Any] = field(default_factory=dict)
 
 
@@ -128,39 +130,9 @@ def transaction(
         call()
 
 
-def has_pipeline() -> bool:
-    """Tell whether a statement can be a transaction by itself, in one round trip."""
-    return _open.get() is None and stores().engine.dialect.name == "postgresql"
-
-
-def pipelined(
-    query: PostgresQuery, tenant: UUID, values: Mapping[str, Any]
-) -> Sequence[Any]:
-    """Carry out one statement on PostgreSQL; raise what `transaction` does."""
-    try:
-        pooled = stores().engine.raw_connection()
-        pipeline = pooled.info.get("pipeline") or _pipeline_of(pooled)
-        try:
-            return pipeline.run(query, tenant, values)
-        finally:
-            if not pipeline.is_usable:
-                pooled.invalidate()
-            pooled.close()
-    except (SQLAlchemyError, psycopg.Error) as error:
-        problem = store_errors.problem_of(error)
-        if problem is None:
-            raise
-        raise problem from error
-
-
-def _pipeline_of(pooled: PoolProxiedConnection) -> Pipeline:
-    settings = stores().settings
-    # A little longer than the server's own limit, whose refusal keeps the connection.
-    seconds = settings["SQL_TIMEOUT"] + 0.5
-    prepares = settings["PREPARED_STATEMENTS"]
-    connection: Any = pooled.driver_connection
-    made = pooled.info["pipeline"] = Pipeline(connection, seconds, prepares)
-    return made
+def in_transaction() -> bool:
+    """Tell whether a transaction is open here."""
+    return _open.get() is not None
 
 
 def after_commit(call: Callable[[], object]) -> None:

@@ -184,7 +184,8 @@ class Operation:
         environ["myapp.request"] = request
         try:
             self._admit(request)
-            self._check_accept(environ.get("HTTP_ACCEPT"))
+            if (accept := environ.get("HTTP_ACCEPT", "*/*")) != "*/*":
+                self._check_accept(accept)
             if "HTTP_IF_NONE_MATCH" in environ and self.kind in ITEM_WRITES:
                 refuse_if_none_match()
             query = environ.get("QUERY_STRING", "")
@@ -212,11 +213,10 @@ class Operation:
         request_id = request.environ.get("myapp.request_id")
         return audit.caused_by(who, operation=self.id, request_id=request_id)
 
-    def _check_accept(self, header: str | None) -> None:
+    def _check_accept(self, header: str) -> None:
         media_type = self.speaks.answers
-        if header and header not in ("*/*", media_type):
-            if not accepts_type(header, media_type):
-                raise NotAcceptable(f"This answers {media_type}: accept it.")
+        if header not in ("", media_type) and not accepts_type(header, media_type):
+            raise NotAcceptable(f"This answers {media_type}: accept it.")
 
     def _reply(self, request: Request, result: Result) -> Reply:
         if isinstance(result, Record):

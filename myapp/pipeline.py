@@ -16,8 +16,9 @@ import sqlalchemy
 from psycopg import Connection, OperationalError, errors
 from psycopg.abc import Transformer as Loader
 from psycopg.adapt import Transformer
-from psycopg.pq import ConnStatus, ExecStatus, Format, TransactionStatus
+from psycopg.pq import ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGresult
+from sqlalchemy import PoolProxiedConnection
 
 from myapp.postgres_query import PostgresQuery, Row
 
@@ -51,6 +52,14 @@ class Pipeline:
     is lost, and psycopg's exception for whatever the server refuses.
     """
 
+    pooled: PoolProxiedConnection
+    """What it has its connection from."""
+
+    until: float
+    """When the connection goes back, by the monotonic clock."""
+
+    used_at: float
+
     def __init__(self, connection: Connection, seconds: float, prepares: bool) -> None:
         self._pgconn = connection.pgconn
         self._seconds = seconds
@@ -65,6 +74,10 @@ class Pipeline:
     def is_usable(self) -> bool:
         """Whether nothing is under way on the connection, and it is not lost."""
         return self._pgconn.transaction_status == IDLE
+
+    def has_ended(self) -> bool:
+        """Tell whether the server has ended the idle connection: it says no more."""
+        return bool(self._readable.poll(0))
 
     def run(
         self, query: PostgresQuery, tenant: UUID | None, values: Mapping[str, Any]
@@ -89,10 +102,11 @@ class Pipeline:
         else:
             setting = known.get(SET_TENANT) or self._prepare(SET_TENANT)
             self._pgconn.enter_pipeline_mode()
-            own = SET_TENANT.arguments({"tenant": str(tenant)})
-            self._send(SET_TENANT, setting, own)
+            self._send(
+                SET_TENANT, setting, SET_TENANT.arguments({"tenant": tenant.hex})
+            )
         self._send(query, prepared, arguments)
-        result = self._exchange()[-1]
+        result = self._exchange(1 if tenant is None else 2)[-1]
         loader = prepared.loader
         loader.set_pgresult(result, set_loaders=loader.pgresult is None)
         return query.read(loader.load_rows(0, result.ntuples, tuple))
@@ -120,7 +134,7 @@ class Pipeline:
             self._pgconn.enter_pipeline_mode()
             self._pgconn.send_prepare(name, query.sql)
             self._pgconn.send_describe_prepared(name)
-            described = self._exchange()[-1]
+            described = self._exchange(2)[-1]
             query.learn([described.param_type(i) for i in range(described.nparams)])
         if name:
             self._remember(query, prepared)
@@ -136,26 +150,26 @@ class Pipeline:
         if prepared := self._prepared.pop(query, None):
             self._pgconn.enter_pipeline_mode()
             self._pgconn.send_query_params(b"DEALLOCATE " + prepared.name, None)
-            self._exchange()
+            self._exchange(1)
 
-    def _exchange(self) -> list[PGresult]:
-        """Send what is queued; return a result for each, or raise what failed."""
+    def _exchange(self, sent: int) -> list[PGresult]:
+        """Return the results of so many things sent, or raise what failed."""
         pgconn = self._pgconn
         pgconn.pipeline_sync()
         deadline = monotonic() + self._seconds
         while pgconn.flush():
             self._wait(self._ready, deadline)
         results: list[PGresult] = []
-        while True:
+        for _ in range(
+            2 * sent + 1
+        ):  # after each result comes None, after all the sync
             while pgconn.is_busy():
                 self._wait(self._readable, deadline)
             result = pgconn.get_result()
-            if result is None:  # between the results of two statements
-                self._refuse_lost()
-            elif result.status == SYNC:
-                break
-            else:
+            if result is not None:
                 results.append(result)
+        if not results or results.pop().status != SYNC:
+            raise OperationalError("PostgreSQL has closed the connection")
         pgconn.exit_pipeline_mode()
         for result in results:
             if result.status == FAILED:
@@ -167,7 +181,3 @@ class Pipeline:
         if not socket.poll(max(0, (deadline - monotonic()) * 1000)):
             raise OperationalError("PostgreSQL has not answered in time")
         self._pgconn.consume_input()
-
-    def _refuse_lost(self) -> None:
-        if self._pgconn.status == ConnStatus.BAD:
-            raise OperationalError("PostgreSQL has closed the connection")

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 WINDOW = 60
 """Seconds."""
-NOTED = "myapp.rate_limit"
 
 DOCUMENTED = {
     "RateLimit": {
@@ -93,13 +92,10 @@ def count(request: "Request") -> None:
     quota = limits.principal if principal else limits.address
     if quota is None or not request.operation.rule.limited:
         return
-    if principal:
-        account = principal.account_id
-        caller = f"{account.hex if account else 'none'} {principal.subject}"
-    else:
-        caller = network_of(request.peer)
+    # A subject names an id, and no two accounts have the same.
+    caller = principal.subject if principal else network_of(request.peer)
     left, seconds = quota.use(caller)
-    request.environ[NOTED] = {
+    request.standing = {
         "RateLimit": f'"{quota.name}";r={max(left, 0)};t={seconds}',
         "RateLimit-Policy": quota.policy,
     }
@@ -109,10 +105,9 @@ def count(request: "Request") -> None:
 
 def tell(request: "Request", reply: Reply) -> Reply:
     """Return a reply that also says how its caller stands, where that was counted."""
-    noted = request.environ.get(NOTED)
-    if noted is None:
+    if not request.standing:
         return reply
-    return Reply(reply.status, reply.body, {**reply.headers, **noted})
+    return Reply(reply.status, reply.body, {**reply.headers, **request.standing})
 
 
 @lru_cache(4096)

@@ -47,6 +47,9 @@ class Request:
     signed_in: Principal | None = None
     """Who calls, as far as the operation has to know; None for a PUBLIC one."""
 
+    standing: Mapping[str, str] = {}
+    """The headers that say what is left of the caller's quota; none where none is."""
+
     query: Mapping[str, str] = {}
     """The query parameters, each known and given once."""
 

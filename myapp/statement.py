@@ -27,8 +27,9 @@ class Statement:
 
     def all(self, tenant: UUID, values: Mapping[str, Any]) -> Sequence[Row]:
         """Return the rows, as tuples in the order of the columns."""
-        if db.has_pipeline():
-            return db.pipelined(self._query, tenant, values)
+        pipelines = db.stores().pipelines
+        if pipelines and not db.in_transaction():
+            return pipelines.run(self._query, tenant, values)
         with db.transaction(tenant, read_only=self._read_only) as connection:
             rows: Any = connection.execute(self.core, values).all()
             return rows  # type: ignore[no-any-return]
