@@ -8,7 +8,6 @@ from unicodedata import normalize
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
-from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from myapp import db
 from myapp.contract_rules import Schema
@@ -29,9 +28,6 @@ GIVEN: Schema = {
     "writeOnly": True,
     "examples": ["correct horse battery staple"],
 }
-COMMON = frozenset(
-    word for word in FREQUENCY_LISTS["passwords"] if len(word) >= PASSWORD["minLength"]
-)
 HASHES_AT_ONCE = 2
 """A hash takes 25 ms of a core and 19 MiB: a flood of logins gets no more than this."""
 MOST_IN_LINE = 6
@@ -61,6 +57,16 @@ def _a_turn() -> Iterator[None]:
             yield
     finally:
         _line.release()
+
+
+@cache
+def _common() -> frozenset[str]:
+    # Imported when it is first asked: the lists take 13 MB, and few workers need them.
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
+    shortest = PASSWORD["minLength"]
+    words = FREQUENCY_LISTS["passwords"]
+    return frozenset(word for word in words if len(word) >= shortest)
 
 
 def normal(password: str) -> str:
@@ -101,6 +107,6 @@ def is_outdated(stored: str) -> bool:
 def refuse_common(password: str, email: str, at: str = "/password") -> None:
     """Raise InvalidBody for what is guessed first: what many choose, or the address."""
     guess, address = normal(password).lower(), email.lower()
-    if guess in COMMON or guess in (address, address.rpartition("@")[0]):
+    if guess in _common() or guess in (address, address.rpartition("@")[0]):
         rule = BrokenRule(at, "common", "is among the first that are guessed")
         raise InvalidBody("Choose a password that nobody else uses.", [rule])

@@ -10,6 +10,8 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
+import msgspec
+
 from myapp.errors import Conflict, PreconditionFailed
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ def is_choice(wanted: Any) -> bool:
     return isinstance(wanted, Collection) and not isinstance(wanted, str)
 
 
-class Record(NamedTuple):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One resource: its shown values in the contract's order, and its version.
 
     Version 0 says that there is none, and so no entity tag.

@@ -223,9 +223,10 @@ def engine_options(config: Settings) -> dict[str, Any]:
         # A writer waits its turn this long; see the BEGIN in db.py.
         return options | {"connect_args": {"timeout": seconds}}
     session = f"-c statement_timeout={int(seconds * 1000)} -c timezone=UTC"
-    connection: dict[str, Any] = {"connect_timeout": 2, "options": session}
-    if not config["PREPARED_STATEMENTS"]:
-        connection["prepare_threshold"] = None
+    # What a transaction sends is not prepared by psycopg behind our back: it would not
+    # notice that a table was altered, or that a pooler has changed the connection.
+    unprepared = {"prepare_threshold": None}
+    connection = {"connect_timeout": 2, "options": session, **unprepared}
     return options | {"connect_args": connection}
 
 

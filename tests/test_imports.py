@@ -69,6 +69,7 @@ PLACES = {
         "sql_statements": "builds the statements of one table",
         "postgres_query": "compiles them for libpq",
         "pipeline": "builds the one that sets the tenant",
+        "pipelines": "takes connections from the pool",
         "audit": "declares the table of entries",
         "changes": "builds the statements that write",
         "row_security": "takes URLs apart",
@@ -81,6 +82,7 @@ PLACES = {
     "psycopg": {
         "db": "knows its connections",
         "pipeline": "sends statements over them",
+        "pipelines": "knows what goes wrong with one",
         "postgres_query": "encodes arguments",
         "store_errors": "knows what it raises",
     },

@@ -366,6 +366,20 @@ def test_statement_without_an_answer_in_time_is_503_and_ends_the_connection(
     assert caller.get("/v1/customers").status_code == 200
 
 
+def test_connection_without_an_answer_is_not_kept_at_hand(app, start_app, acme):
+    several = start_app(SQL_CONNECTIONS=4, SQL_TIMEOUT=0.2)
+    caller, tenant = calling(several, acme), UUID(acme.account_id)
+    patient = select(func.set_config("statement_timeout", "10s", False))
+    with db.use(several.extensions["myapp"]):
+        Statement(patient).all(tenant, {})
+        process = PROCESS.one(tenant, {})
+        with locked(app):
+            assert is_unavailable(caller.get("/v1/customers"))
+            assert caller.get("/v1/teams").status_code == 200
+        assert caller.get("/v1/customers").status_code == 200
+        assert PROCESS.one(tenant, {}) != process
+
+
 @pytest.mark.skipif("TEST_DATABASE_URL" in os.environ, reason="not our own server")
 def test_stopped_server_is_503_and_ends_the_connection(hasty):
     caller, link = hasty
