@@ -160,9 +160,7 @@ class Pipeline:
         while pgconn.flush():
             self._wait(self._ready, deadline)
         results: list[PGresult] = []
-        for _ in range(
-            2 * sent + 1
-        ):  # after each result comes None, after all the sync
+        for _ in range(2 * sent + 1):  # after each result comes None; the sync is last
             while pgconn.is_busy():
                 self._wait(self._readable, deadline)
             result = pgconn.get_result()

@@ -11,9 +11,9 @@ from myapp.changes import arguments, defaults_of
 from myapp.contract import Contract
 from myapp.errors import Forbidden, NotFound, PreconditionFailed, Problem
 from myapp.pagination import Slice
+from myapp.postgres_query import Row
 from myapp.repository import Condition, Page, Record, Repository, Values
 from myapp.sql_statements import USUAL_LIMITS, SqlStatements
-from myapp.statement import Row
 from myapp.table_rules import check_table
 
 

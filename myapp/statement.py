@@ -6,9 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from myapp import db
-from myapp.postgres_query import PostgresQuery
-
-Row = tuple[Any, ...]
+from myapp.postgres_query import PostgresQuery, Row
 
 
 class Statement:
