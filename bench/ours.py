@@ -28,14 +28,11 @@ class Variant(NamedTuple):
     title: str
     environment: Mapping[str, str] = {}
     wsgi: Path = ROOT / "wsgi.py"
-    port: str = "KEEP_ALIVE_PORT"
-    """The variable of the environment by which myapp.ini takes its HTTP socket."""
 
 
 VARIANTS = {
     "myapp": Variant("myapp, everything on"),
     "myapp_lane_off": Variant("myapp without the lane", {"MYAPP_LANE": "false"}),
-    "myapp_close": Variant("myapp, a connection for each request", port="PORT"),
     "myapp_unaudited": Variant("myapp without the audit of a write", wsgi=UNAUDITED),
 }
 
@@ -48,7 +45,7 @@ def serving(
     command = [sys.executable, uwsgi, "--ini", "myapp.ini"]
     environment = _settings(stores) | dict(variant.environment)
     if isinstance(address, int):
-        environment[variant.port] = str(address)
+        environment["PORT"] = str(address)
     else:
         command += ["--socket", str(address)]
     place = _checkout(folder, variant.wsgi)

@@ -131,17 +131,18 @@ def authenticate(header: str | None) -> Principal | None:
     """
     if not header:
         return None
-    return recently(("bearer", header), lambda: _bearer_of(header))
-
-
-def _bearer_of(header: str) -> Principal:
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer":  # no attempt at all, so no error (RFC 6750, 3.1)
         raise Unauthorized("Send `Authorization: Bearer <key>`.")
     if not token.strip():
         raise Unauthorized("Send `Authorization: Bearer <key>`.", "invalid_request")
+    token = token.strip()
+    return recently(("bearer", token), lambda: _bearer_of(token))
+
+
+def _bearer_of(token: str) -> Principal:
     for principal_of in authenticators:
-        if found := principal_of(token.strip()):
+        if found := principal_of(token):
             return found
     raise Unauthorized("The bearer token is unknown or revoked.", "invalid_token")
 

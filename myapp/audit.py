@@ -5,7 +5,6 @@ An entry names fields and never holds a value. Repositories write theirs by them
 """
 
 from collections.abc import Collection, Iterable
-from contextlib import ContextDecorator
 from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -49,7 +48,7 @@ class Cause(NamedTuple):
 _cause: ContextVar[Cause] = ContextVar("cause", default=Cause("system"))
 
 
-class caused_by(ContextDecorator):
+class caused_by:
     """Put down the changes inside the block to a principal: `with caused_by(…):`.
 
     `operation` and `request_id` stay as they are where they are not given.

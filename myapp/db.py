@@ -8,7 +8,7 @@ ContextVar says whose request, command or test is running.
 import select
 import sqlite3
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from contextlib import ContextDecorator, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -70,7 +70,7 @@ def stores() -> Stores:
         ) from None
 
 
-class use(ContextDecorator):
+class use:
     """Work on these stores inside the block: `with db.use(stores):`."""
 
     def __init__(self, chosen: Stores) -> None:

@@ -9,6 +9,8 @@ from flask import Flask, signals
 from flask import app as flask_app
 from flask.sessions import SecureCookieSessionInterface
 
+from myapp.api import Resource
+
 
 class Ignored(NamedTuple):
     """A hook that may be left out, and why."""
@@ -67,6 +69,8 @@ def obstacles(app: Flask, views: Mapping[str, Any]) -> Iterator[str]:
     for endpoint, view in views.items():
         if app.view_functions.get(endpoint) is not view:
             yield f"the view {endpoint} is replaced"
+        if hasattr(getattr(view, "__wrapped__", None), "__wrapped__"):
+            yield f"the view {endpoint} is wrapped"  # Flask-RESTX wraps it once
         yield from _decorated(view.view_class)
 
 
@@ -108,6 +112,8 @@ def _decorated(resource: Any) -> Iterator[str]:
     """Name what is put around the methods of a resource."""
     if resource.method_decorators or resource.decorators:
         yield f"{resource.__name__} has decorators"
+    if resource.dispatch_request is not Resource.dispatch_request:
+        yield f"{resource.__name__} dispatches by itself"
     for operation in resource.operations.values():
         if hasattr(operation.handler, "__wrapped__"):
             yield f"the handler of {operation.id} is decorated"

@@ -34,6 +34,6 @@ def write_request(line: bytes) -> None:
 
 
 def _is_as_shipped() -> bool:
-    if root.handlers or requests.handlers or requests.filters:
+    if root.handlers or requests.handlers or requests.filters or shipped.formatter:
         return False
     return package.handlers == [shipped] and requests.isEnabledFor(logging.INFO)

@@ -6,7 +6,7 @@ What is sent together is one implicit transaction; rows come in binary. In this 
 """
 
 import select
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import count
 from time import monotonic
 from typing import Any, NamedTuple
@@ -16,11 +16,11 @@ import sqlalchemy
 from psycopg import Connection, OperationalError, errors
 from psycopg.abc import Transformer as Loader
 from psycopg.adapt import Transformer
-from psycopg.pq import ExecStatus, Format, TransactionStatus
+from psycopg.pq import ExecStatus, Format, PipelineStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 from sqlalchemy import PoolProxiedConnection
 
-from myapp.postgres_query import PostgresQuery, Row
+from myapp.postgres_query import Parameter, PostgresQuery, Row, arguments
 
 SET_TENANT = PostgresQuery(
     sqlalchemy.select(
@@ -32,15 +32,17 @@ SET_TENANT = PostgresQuery(
     )
 )
 FAILED, SYNC = int(ExecStatus.FATAL_ERROR), int(ExecStatus.PIPELINE_SYNC)
-IDLE = int(TransactionStatus.IDLE)
+IDLE, OFF = int(TransactionStatus.IDLE), int(PipelineStatus.OFF)
 MOST_PREPARED = 256
 """Statements that a connection keeps prepared; the oldest goes first."""
 
 
 class Prepared(NamedTuple):
-    """A statement that the server has parsed, and what reads its rows."""
+    """A statement that the server has parsed, its parameters, what reads its rows."""
 
     name: bytes
+    types: Sequence[int]
+    parameters: Sequence[Parameter]
     loader: Loader
 
 
@@ -73,7 +75,8 @@ class Pipeline:
     @property
     def is_usable(self) -> bool:
         """Whether nothing is under way on the connection, and it is not lost."""
-        return self._pgconn.transaction_status == IDLE
+        pgconn = self._pgconn
+        return pgconn.transaction_status == IDLE and pgconn.pipeline_status == OFF
 
     def has_ended(self) -> bool:
         """Tell whether the server has ended the idle connection: it says no more."""
@@ -96,58 +99,52 @@ class Pipeline:
     ) -> list[Row]:
         known = self._prepared
         prepared = known.get(query) or self._prepare(query)
-        arguments = query.arguments(values)  # may raise, so before anything is sent
+        given = arguments(prepared.parameters, values)  # may raise: nothing is sent yet
         if tenant is None:
             self._pgconn.enter_pipeline_mode()
         else:
             setting = known.get(SET_TENANT) or self._prepare(SET_TENANT)
             self._pgconn.enter_pipeline_mode()
-            self._send(
-                SET_TENANT, setting, SET_TENANT.arguments({"tenant": tenant.hex})
-            )
-        self._send(query, prepared, arguments)
+            own = arguments(setting.parameters, {"tenant": tenant.hex})
+            self._send(SET_TENANT, setting, own)
+        self._send(query, prepared, given)
         result = self._exchange(1 if tenant is None else 2)[-1]
         loader = prepared.loader
         loader.set_pgresult(result, set_loaders=loader.pgresult is None)
         return query.read(loader.load_rows(0, result.ntuples, tuple))
 
-    def _send(
-        self, query: PostgresQuery, prepared: Prepared, arguments: list[Any]
-    ) -> None:
-        if prepared.name:
+    def _send(self, query: PostgresQuery, prepared: Prepared, given: list[Any]) -> None:
+        if self._prepares:
             self._pgconn.send_query_prepared(
-                prepared.name, arguments, query.formats, Format.BINARY
+                prepared.name, given, query.formats, Format.BINARY
             )
         else:
             self._pgconn.send_query_params(
-                query.sql, arguments, query.types, query.formats, Format.BINARY
+                query.sql, given, prepared.types, query.formats, Format.BINARY
             )
 
     def _prepare(self, query: PostgresQuery) -> Prepared:
         """Have the server parse a statement and say of what types its parameters are.
 
-        Without names, as poolers want it, only what is not yet known is asked for.
+        Without a name, as poolers want it, only the types are kept.
         """
-        name = b"myapp_%d" % next(self._names) if self._prepares else b""
-        prepared = Prepared(name, Transformer())
-        if name or query.types is None:
-            self._pgconn.enter_pipeline_mode()
-            self._pgconn.send_prepare(name, query.sql)
-            self._pgconn.send_describe_prepared(name)
-            described = self._exchange(2)[-1]
-            query.learn([described.param_type(i) for i in range(described.nparams)])
-        if name:
-            self._remember(query, prepared)
-        return prepared
-
-    def _remember(self, query: PostgresQuery, prepared: Prepared) -> None:
         if len(self._prepared) >= MOST_PREPARED:
             known = iter(self._prepared)
             self._deallocate(next(found for found in known if found is not SET_TENANT))
+        name = b"myapp_%d" % next(self._names) if self._prepares else b""
+        self._pgconn.enter_pipeline_mode()
+        self._pgconn.send_prepare(name, query.sql)
+        self._pgconn.send_describe_prepared(name)
+        described = self._exchange(2)[-1]
+        types = [described.param_type(index) for index in range(described.nparams)]
+        parameters = query.parameters(types)
+        prepared = Prepared(name, types, parameters, Transformer())
         self._prepared[query] = prepared
+        return prepared
 
     def _deallocate(self, query: PostgresQuery) -> None:
-        if prepared := self._prepared.pop(query, None):
+        prepared = self._prepared.pop(query, None)
+        if prepared and prepared.name:
             self._pgconn.enter_pipeline_mode()
             self._pgconn.send_query_params(b"DEALLOCATE " + prepared.name, None)
             self._exchange(1)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from psycopg import adapters
+from psycopg.postgres import types
 from psycopg.pq import Format
 from sqlalchemy.dialects.postgresql import psycopg as postgresql
 from sqlalchemy.types import TypeEngine
@@ -16,6 +17,9 @@ from myapp.tables import UtcDateTime
 
 dialect: Any = postgresql.dialect
 DIALECT = dialect(paramstyle="numeric_dollar")  # $1, as libpq has it
+
+INTEGERS = {types[f"int{size}"].oid: 2 ** (8 * size - 1) for size in (2, 4, 8)}
+"""What is too large for each integer: psycopg's dumpers would cut it off."""
 
 Row = tuple[Any, ...]
 
@@ -29,7 +33,7 @@ class Parameter(NamedTuple):
 
 
 class PostgresQuery:
-    """One statement for libpq; `types` are known once PostgreSQL has parsed it."""
+    """One statement for libpq; the types of its parameters PostgreSQL has to find."""
 
     def __init__(self, core: Any) -> None:
         compiled = core.compile(dialect=DIALECT)
@@ -37,24 +41,14 @@ class PostgresQuery:
         names = {name: bind for bind, name in compiled.bind_names.items()}
         self._binds = [names[name] for name in compiled.positiontup]
         self._names = compiled.positiontup
-        self._parameters: Sequence[Parameter] = ()
         self._readers = _readers(core.exported_columns)
-        self.types: Sequence[int] | None = None
         self.formats = [Format.BINARY] * len(self._names)
 
-    def learn(self, types: Sequence[int]) -> None:
-        """Note the types (OIDs) of the parameters, and encode the constants."""
-        self._parameters = [
+    def parameters(self, types: Sequence[int]) -> Sequence[Parameter]:
+        """Return the parameters, which are of these types (OIDs)."""
+        return [
             _parameter(name, bind, oid)
             for name, bind, oid in zip(self._names, self._binds, types, strict=True)
-        ]
-        self.types = types
-
-    def arguments(self, values: Mapping[str, Any]) -> list[Any]:
-        """Return the arguments, each in binary or None for NULL."""
-        return [
-            dump(values[name]) if dump else constant
-            for name, dump, constant in self._parameters
         ]
 
     def read(self, rows: list[Row]) -> list[Row]:
@@ -70,14 +64,24 @@ class PostgresQuery:
         return tuple(values)
 
 
+def arguments(parameters: Sequence[Parameter], values: Mapping[str, Any]) -> list[Any]:
+    """Return the arguments of a statement, each in binary or None for NULL."""
+    return [
+        dump(values[name]) if dump else constant for name, dump, constant in parameters
+    ]
+
+
 def _parameter(name: str, bind: Any, oid: int) -> Parameter:
     """Return a parameter of a statement whose type PostgreSQL has found."""
     dump = adapters.get_dumper_by_oid(oid, Format.BINARY)(object).dump
     process = bind.type.dialect_impl(DIALECT).bind_processor(DIALECT)
+    most = INTEGERS.get(oid)
 
     def encode(value: Any) -> Any:
         if process:
             value = process(value)
+        if most and value is not None and not -most <= value < most:
+            raise ValueError(f"{name} does not fit into its column")
         return None if value is None else dump(value)
 
     if bind.required:

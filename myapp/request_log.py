@@ -28,6 +28,8 @@ SECURITY_HEADERS = (
     ("Referrer-Policy", "no-referrer"),
     ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
 )
+LONGEST_PATH = 1000
+"""Characters that the log shows of one."""
 encode = msgspec.json.Encoder().encode
 Headers = list[tuple[str, str]]
 
@@ -93,8 +95,8 @@ def _line(environ: "Environ", status: int, seconds: float) -> bytes:
     line = {
         "time": tables.now(),
         "request_id": environ["myapp.request_id"],
-        "method": environ["REQUEST_METHOD"],
-        "path": environ["PATH_INFO"],
+        "method": environ.get("REQUEST_METHOD"),  # uWSGI passes on nonsense without
+        "path": environ["PATH_INFO"][:LONGEST_PATH],
         "status": status,
         "ms": round(seconds * 1000, 1),
         "peer": environ.get("REMOTE_ADDR"),

@@ -227,6 +227,7 @@ def engine_options(config: Settings) -> dict[str, Any]:
     # notice that a table was altered, or that a pooler has changed the connection.
     unprepared = {"prepare_threshold": None}
     connection = {"connect_timeout": 2, "options": session, **unprepared}
+    connection["client_encoding"] = "utf8"
     return options | {"connect_args": connection}
 
 

@@ -12,6 +12,7 @@ from myapp.tables import Base
 
 GONE = (
     psycopg.OperationalError,
+    psycopg.InterfaceError,
     OperationalError,
     InterfaceError,
     PoolTimeout,

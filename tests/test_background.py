@@ -135,7 +135,12 @@ def ask(left):
 
 ended = threading.Event()
 stores = create_app({NOWHERE!r}).extensions["myapp"]
-atexit.register(db.use(stores)(background.run), print, "from atexit")
+
+def at_last():
+    with db.use(stores):
+        background.run(print, "from atexit")
+
+atexit.register(at_last)
 with db.use(stores):
     background.run(ended.wait)
     background.run(ask, 2)

@@ -362,6 +362,15 @@ def test_method_decorator_may_answer_itself(start, monkeypatch):
     assert send(start(), CUSTOMERS)[0].body == b'"closed"\n'
 
 
+def test_resource_that_dispatches_by_itself_makes_it_stand_aside(
+    start, caplog, monkeypatch
+):
+    ran: list[int] = []
+    dispatch = around(ran, CustomerList.dispatch_request)
+    monkeypatch.setattr(CustomerList, "dispatch_request", dispatch)
+    assert_stands_aside(start(), caplog, ran, "CustomerList dispatches by itself")
+
+
 def test_decorated_handler_makes_it_stand_aside(start, monkeypatch):
     operation = CustomerList.operations["GET"]
     decorated = replace(operation, handler=around([], operation.handler))

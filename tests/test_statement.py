@@ -132,6 +132,15 @@ def test_constant_of_a_statement_is_sent_as_in_a_transaction():
 
 
 @pytest.mark.usefixtures("at_work")
+@pytest.mark.parametrize("value", [2**31, -(2**31) - 1, 2**70])
+def test_integer_that_does_not_fit_is_refused_and_not_cut_off(value):
+    whole = Statement(select(cast(bindparam("value", type_=Integer()), Integer())))
+    assert whole.one(uuid4(), {"value": 2**31 - 1}) == (2**31 - 1,)
+    with pytest.raises(ValueError, match="value does not fit"):
+        whole.one(uuid4(), {"value": value})
+
+
+@pytest.mark.usefixtures("at_work")
 def test_no_row_is_none(tenant):
     none = Statement(select(Customer.name).where(Customer.id == uuid4()))
     assert none.one(tenant, {}) is None
