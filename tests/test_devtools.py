@@ -67,6 +67,17 @@ def test_shares_of_any_number_of_cores_hold_every_pin_once(root, monkeypatch, co
     ]
 
 
+def test_shares_hold_both_versions_of_what_depends_on_the_python(root):
+    for marker in ("< '3.12'", ">= '3.12'"):
+        with (root / "requirements-dev.txt").open("a") as pins:
+            version = 1 if "<" in marker else 2
+            pins.write(f"old=={version} ; python_full_version {marker} \\\n")
+            pins.write("    --hash=sha256:00\n")
+    dealt = "".join(environment.shares("dev"))
+    assert "old==1 ; python_full_version < '3.12'" in dealt
+    assert "old==2 ; python_full_version >= '3.12'" in dealt
+
+
 def test_shares_keep_hashes_and_markers(root, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     (share,) = environment.shares("runtime")
