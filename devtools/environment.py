@@ -148,7 +148,7 @@ def shares(layer: str) -> list[str]:
     """Deal a layer's pins out, one share for each core."""
     text = "".join((ROOT / name).read_text() for name in LAYERS[layer])
     # A name may be pinned once for some Pythons and once for the others.
-    pins = re.findall(r"^(\w.*==.*\n)((?:    --hash.*\n)+)", text, re.MULTILINE)
+    pins = re.findall(r"^(\w\S*==\S+)(.*\n(?:    --hash.*\n)+)", text, re.MULTILINE)
     each = [pin + hashes for pin, hashes in dict(pins).items()]
     cores = min(os.cpu_count() or 1, 4)
     return ["".join(each[number::cores]) for number in range(cores)]
