@@ -27,7 +27,6 @@ QUICK = (
 ALL = (
     "myapp",
     "myapp_lane_off",
-    "myapp_close",
     "myapp_unaudited",
     *QUICK[2:],
     "fastapi_asyncpg",
