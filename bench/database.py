@@ -4,14 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
-from unittest.mock import patch
 
 import flask_migrate
 import psycopg
 from sqlalchemy import make_url
 
 from bench.processes import OTHER_CORE, free_port, pin
-from devtools import postgres_server
 from devtools.postgres_server import PostgresServer
 from myapp import create_app
 
@@ -31,16 +29,16 @@ class Server(PostgresServer):
     """A PostgreSQL with its own defaults; for tests it has safety switched off."""
 
     def __init__(self, directory: Path, synchronous_commit: bool) -> None:
-        super().__init__(directory)
         self.port = free_port()
-        self._settings = {
+        settings = {
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
             "max_connections": "300",
             "timezone": "UTC",
         }
         if not synchronous_commit:
-            self._settings["synchronous_commit"] = "off"
+            settings["synchronous_commit"] = "off"
+        super().__init__(directory, settings)
 
     @property
     def url(self) -> str:
@@ -60,8 +58,7 @@ class Server(PostgresServer):
 
     def start(self) -> None:
         """Make the cluster, start its server, and put that on its core."""
-        with patch.dict(postgres_server.SETTINGS, self._settings, clear=True):
-            super().start()
+        super().start()
         pin(self.pid, OTHER_CORE)
 
 

@@ -4,22 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bench import machine, plot, report
+from bench.arguments import QUICK
 from bench.ours import ROOT
 from bench.samples import Results
 
 PAGE, README = ROOT / "docs/speed.md", ROOT / "README.md"
 END = "<!-- end -->"
 COMMAND = "./run bench"
-SHOWN = (
-    "myapp",
-    "myapp_lane_off",
-    "fastify_postgres",
-    "fastify_pg",
-    "fastify_sql_json",
-    "litestar_asyncpg",
-    "fastapi_asyncpg",
-    "guide",
-)
+SHOWN = (*QUICK, "fastapi_asyncpg", "guide")
 """Whom README and the plot show."""
 
 

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
@@ -34,7 +35,8 @@ REMEDY = "Set TEST_DATABASE_URL to a PostgreSQL server that is running."
 class PostgresServer:
     """Starts a new PostgreSQL server in a folder; `url` is its superuser's."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, settings: Mapping[str, str] = SETTINGS) -> None:
+        self._settings = settings
         self.directory = directory.absolute()
         self._temporary: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -63,7 +65,7 @@ class PostgresServer:
         data = self.directory / "data"
         options = "-U postgres -A trust -E UTF8 --no-locale --no-sync".split()
         self._run([programs / "initdb", "-D", data, *options])
-        settings = {**SETTINGS, "unix_socket_directories": str(self.directory)}
+        settings = {**self._settings, "unix_socket_directories": str(self.directory)}
         options = [f"--{name}={value}" for name, value in settings.items()]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(

@@ -149,10 +149,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        problem = store_errors.problem_of(error)
-        if problem is None:
-            raise
-        raise problem from error
+        store_errors.reraise(error)
 
 
 def _joined(opened: Opened, tenant: UUID | None) -> Connection:

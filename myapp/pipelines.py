@@ -50,10 +50,7 @@ class Pipelines:
             finally:
                 self._give_back(pipeline)
         except (SQLAlchemyError, psycopg.Error) as error:
-            problem = store_errors.problem_of(error)
-            if problem is None:
-                raise
-            raise problem from error
+            store_errors.reraise(error)
 
     def _take(self) -> Pipeline:
         try:

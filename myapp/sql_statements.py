@@ -76,7 +76,7 @@ class SqlStatements:
         self.page = lru_cache(SHAPES)(self._page)
         self.count = lru_cache(SHAPES)(self._count)
         self.creation = lru_cache(SHAPES)(self._creation)
-        self.change = lru_cache(SHAPES)(self._change)
+        self.change = lru_cache(SHAPES)(self.change_where)
 
     def _retrieval(self, parents: tuple[str, ...]) -> Statement:
         return _reading(select(*self._shown).where(self._one, *self._below(parents)))
@@ -139,19 +139,14 @@ class SqlStatements:
         new = parameters(self._table, fields)
         return self._noted(insert(self._table).values(new), fields, engine)
 
-    def _change(
+    def change_where(
         self,
         engine: str,
         fields: tuple[str, ...],
         is_matching: bool,
+        where: Condition | None = None,
     ) -> Change:
         """Return the UPDATE of some fields, or the DELETE where there are none."""
-        return self.change_where(engine, fields, is_matching, {})
-
-    def change_where(
-        self, engine: str, fields: tuple[str, ...], is_matching: bool, where: Condition
-    ) -> Change:
-        """Return the change of a row that meets a condition."""
         statement: Any = delete(self._table)
         if fields:
             new = parameters(self._table, fields)

@@ -1,5 +1,7 @@
 """What a store's exception means to the caller: a conflict, or no store at all."""
 
+from typing import NoReturn
+
 import psycopg
 from redis import exceptions as redis
 from sqlalchemy import Index, UniqueConstraint
@@ -36,6 +38,14 @@ def problem_of(error: Exception) -> Problem | None:
     if isinstance(error, GONE) or _state(error) == READ_ONLY:  # a standby, just now
         return Unavailable()
     return None
+
+
+def reraise(error: Exception) -> NoReturn:
+    """Raise what a store's exception means to the caller, or else itself."""
+    problem = problem_of(error)
+    if problem is None:
+        raise error
+    raise problem from error
 
 
 def remedy_of(error: Exception) -> str | None:

@@ -108,8 +108,9 @@ def principal_of(key: str) -> Principal | None:
                 "tenant": account_id,
                 "wanted_id": id,
                 "noted_before": noted_before,
+                "now": tables.now(),
             }
-            _NOTE_USE.all(account_id, {**noted, "now": tables.now()})
+            _NOTE_USE.all(account_id, noted)
     role, scopes = Role[role.upper()], frozenset(scopes)
     return Principal(account_id, f"api_key:{id}", role, scopes)
 
