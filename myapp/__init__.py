@@ -24,8 +24,10 @@ from myapp import (
     rate_limits,
     settings,
 )
+from myapp.change_feed import ChangeFeed
 from myapp.lane import Lane
 from myapp.pipelines import Pipelines
+from myapp.redis_client import RedisClient
 from myapp.request_log import RequestLog
 
 FEATURES = tuple(
@@ -94,19 +96,46 @@ def create_app(
     )
     lane = app.extensions["lane"] = Lane(app)
     app.wsgi_app = RequestLog(lane, stores)  # type: ignore[method-assign]
+    _observe(app, stores)
     cli.register(app)
     return app
 
 
+def _observe(app: Flask, stores: db.Stores) -> None:
+    """Count and trace requests where the settings say so; else load nothing for it."""
+    if app.config["METRICS"]:
+        from myapp.metrics import FOLDER, Metrics
+
+        folder = Path(app.instance_path, FOLDER)
+        app.wsgi_app = Metrics(  # type: ignore[method-assign]
+            app.wsgi_app, stores, folder
+        )
+    if app.config["TRACES"]:
+        try:
+            from myapp.tracing import Traces, sending_to
+        except ImportError as error:
+            raise settings.SettingsError(
+                f"TRACES is set, and {error.name} is not installed:"
+                " pip install --require-hashes -r requirements-tracing.txt"
+            ) from error
+        app.wsgi_app = Traces(  # type: ignore[method-assign]
+            app.wsgi_app, sending_to(app.config["TRACES"])
+        )
+
+
 def _connect_stores(app: Flask) -> db.Stores:
     db.sql.init_app(app)
-    redis = FlaskRedis(app, decode_responses=True, **settings.redis_options(app.config))
+    options = {"decode_responses": True, **settings.redis_options(app.config)}
+    redis = FlaskRedis.from_custom_provider(RedisClient, app, **options)
     Migrate(app, db.sql, render_as_batch=True, compare_type=True)
     with app.app_context():
         limits = rate_limits.limits_of(app.config)
         engine = db.sql.engine
         on_postgresql = engine.dialect.name == "postgresql"
         pipelines = Pipelines(engine, app.config) if on_postgresql else None
-        stores = db.Stores(engine, redis, app.config, limits, pipelines)
+        # Behind a pooler the connection that listens would be somebody else's.
+        own_connections = on_postgresql and app.config["PREPARED_STATEMENTS"]
+        feed = ChangeFeed(engine) if own_connections else None
+        stores = db.Stores(engine, redis, app.config, limits, pipelines, feed)
     app.extensions["myapp"] = stores
     return stores

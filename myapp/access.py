@@ -1,12 +1,13 @@
 """Who may do what: principals, roles, scopes and rules.
 
 A feature that knows a kind of credential appends its authenticator when it is
-imported; the answer is kept for less than a second, so that a revoked credential
-ends on every worker within one.
+imported; the answer is kept for less than a second, or until PostgreSQL announces a
+change, so that a revoked credential ends on every worker within one.
 """
 
 from collections.abc import Callable, Mapping
 from enum import IntEnum
+from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -51,6 +52,8 @@ class Principal(NamedTuple):
     scopes: frozenset[str]
     user_id: UUID | None = None
     session_id: UUID | None = None
+    is_announced: bool = False
+    """Whether PostgreSQL announces all that may end it (`change_triggers.py`)."""
 
     def has_scope(self, scope: str) -> bool:
         """Tell whether one of the scopes covers this one."""
@@ -137,7 +140,10 @@ def authenticate(header: str | None) -> Principal | None:
     if not token.strip():
         raise Unauthorized("Send `Authorization: Bearer <key>`.", "invalid_request")
     token = token.strip()
-    return recently(("bearer", token), lambda: _bearer_of(token))
+    return recently(("bearer", token), lambda: _bearer_of(token), _is_announced)
+
+
+_is_announced: Callable[[Principal], bool] = attrgetter("is_announced")
 
 
 def _bearer_of(token: str) -> Principal:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import wraps
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,8 +16,11 @@ import msgspec
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
-from myapp import audit, db, openapi, permissions, store_errors
+from myapp import audit, db, housekeeping, openapi, permissions, store_errors
 from myapp.errors import Problem
+
+PURGED = "purged"
+"""The file in the instance folder that says when `flask purge` last succeeded."""
 
 
 def at_work(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -61,6 +65,7 @@ def register(app: Flask) -> None:
     """Add the commands, and bring up the development stores before `flask run`."""
     app.cli.add_command(openapi_command)
     app.cli.add_command(permissions_command)
+    app.cli.add_command(purge_command)
     if app.debug and _is_run() and find_spec("devtools"):
         import_module("devtools.stores").prepare(app)
 
@@ -94,3 +99,20 @@ def permissions_command() -> None:
     """Print who may call what, as docs/permissions.md has it for production."""
     operations = current_app.extensions["operations"]
     click.echo(permissions.document(operations), nl=False)
+
+
+@click.command("purge")
+@with_appcontext
+@at_work
+def purge_command() -> None:
+    """Remove what has expired, and the accounts that were closed 30 days ago."""
+    failed = []
+    for chore in housekeeping.chores:
+        try:
+            click.echo(f"{chore.name}: {chore.run()} removed")
+        except Exception as error:  # the others are done all the same
+            click.echo(f"{chore.name}: failed", err=True)
+            failed.append(error)
+    if failed:
+        raise failed[0]
+    Path(current_app.instance_path, PURGED).touch()

@@ -14,8 +14,8 @@ CACHE = "counters"
 """The cache of uWSGI that holds them, as myapp.ini names it."""
 MOST = 20_000
 
-Counter = Callable[[str], int]
-"""Adds one to the counter of a name, and returns its sum."""
+Counter = Callable[[str, int], int]
+"""Adds a number to the counter of a name, and returns its sum."""
 
 
 def counter() -> Counter:
@@ -33,13 +33,13 @@ def counter() -> Counter:
         )
     one_at_a_time = Lock()
 
-    def shared(name: str) -> int:
+    def shared(name: str, number: int) -> int:
         # uWSGI adds and reads in two calls. What other workers add in between makes the
-        # sum too high, by one for each of them, and never too low.
+        # sum too high, and never too low.
         with one_at_a_time:
-            if uwsgi.cache_inc(name, 1, 0, CACHE):
+            if uwsgi.cache_inc(name, number, 0, CACHE):
                 return int(uwsgi.cache_num(name, CACHE))
-        return local(name)
+        return local(name, number)
 
     return shared
 
@@ -51,10 +51,10 @@ class LocalCounters:
         self._sums: OrderedDict[str, int] = OrderedDict()
         self._lock = Lock()
 
-    def add(self, name: str) -> int:
-        """Add one to a counter; return its sum."""
+    def add(self, name: str, number: int) -> int:
+        """Add a number to a counter; return its sum."""
         with self._lock:
-            self._sums[name] = found = self._sums.get(name, 0) + 1
+            self._sums[name] = found = self._sums.get(name, 0) + number
             if len(self._sums) > MOST:
                 self._sums.popitem(last=False)
             return found

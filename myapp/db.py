@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from werkzeug.local import LocalProxy
 
 from myapp import store_errors
+from myapp.change_feed import ChangeFeed
 from myapp.pipelines import Pipelines
 from myapp.tables import Base
 
@@ -42,6 +43,9 @@ class Stores:
     limits: "Limits"
     pipelines: Pipelines | None
     """The short way to PostgreSQL; SQLite has none."""
+
+    feed: ChangeFeed | None = None
+    """Until when a key's principal holds; only PostgreSQL says so."""
 
     recent: dict[Hashable, Any] = field(default_factory=dict)
 
@@ -215,8 +219,12 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
-def ping() -> None:
-    """Ask both stores for a sign of life; raise what `store_errors` translates."""
+def ping_sql() -> None:
+    """Ask the database for a sign of life; raise what `store_errors` translates."""
     with stores().engine.connect() as connection:
         connection.execution_options(read_only=True).exec_driver_sql("SELECT 1")
+
+
+def ping_redis() -> None:
+    """Ask Redis for a sign of life; raise what `store_errors` translates."""
     redis_store.ping()

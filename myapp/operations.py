@@ -7,7 +7,6 @@ authenticate, limit, scope and rule, handler, reply. Knows no web framework.
 
 import re
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -153,12 +152,12 @@ class Operation:
         """The media types of the body."""
         return self.kind.reads or self.speaks.reads
 
-    @property
+    @cached_property
     def accepted(self) -> Contract:
         """The contract of the body; raise TypeError where none is declared."""
         return self._declared("accepts")
 
-    @property
+    @cached_property
     def answered(self) -> Contract:
         """The contract of the answer; raise TypeError where none is declared."""
         return self._declared("answers")
@@ -188,10 +187,9 @@ class Operation:
                 self._check_accept(accept)
             if "HTTP_IF_NONE_MATCH" in environ and self.kind in ITEM_WRITES:
                 refuse_if_none_match()
-            query = environ.get("QUERY_STRING", "")
-            request.query = self.speaks.read_query(query, self.parameters)
-            with self._audited(request):
-                reply = self._reply(request, self.handler(request))
+            if query := environ.get("QUERY_STRING"):
+                request.query = self.speaks.read_query(query, self.parameters)
+            reply = self._reply(request, self._carry_out(request))
         except Exception as error:
             reply = self.speaks.respond(error, environ.get("myapp.request_id", ""))
         return rate_limits.tell(request, reply)
@@ -207,11 +205,14 @@ class Operation:
         rate_limits.count(request)
         admit(request.signed_in, self.rule, self.scope)
 
-    def _audited(self, request: Request) -> AbstractContextManager[None]:
-        """Put down the changes that the handler makes to whom it serves."""
+    def _carry_out(self, request: Request) -> Result:
+        """Call the handler; its changes are put down to whom it serves."""
+        if self.kind.method == "GET":  # what an action does is its own affair
+            return self.handler(request)
         who = request.signed_in.subject if request.signed_in else "anonymous"
         request_id = request.environ.get("myapp.request_id")
-        return audit.caused_by(who, operation=self.id, request_id=request_id)
+        with audit.caused_by(who, operation=self.id, request_id=request_id):
+            return self.handler(request)
 
     def _check_accept(self, header: str) -> None:
         media_type = self.speaks.answers
@@ -259,6 +260,7 @@ def complete(
     own = None if kind is ACTION else contract
     accepts = mark.accepts or (own if kind.reads else None)
     answers = mark.answers or (None if kind is DELETE else own)
+    listing = pagination.parameters(answers or contract) if kind is LIST else None
     return Operation(
         kind=kind,
         method=method,
@@ -270,18 +272,13 @@ def complete(
         accepts=accepts,
         answers=answers,
         problems=_problems(mark, accepts),
-        parameters=_parameters(mark, answers or contract),
+        parameters=listing or mark.parameters,
         requires_match=mark.requires_match,
         speaks=mark.speaks,
         status=mark.status or (kind.status if answers else 204),
         summary=(mark.handler.__doc__ or "").strip().partition("\n")[0],
         handler=mark.handler,
     )
-
-
-def _parameters(mark: Mark, listed: Contract) -> Mapping[str, Schema]:
-    """Return the parameters of the query: those of every list, or those declared."""
-    return pagination.parameters(listed) if mark.kind is LIST else mark.parameters
 
 
 def _problems(mark: Mark, accepts: Contract | None) -> Problems:

@@ -8,6 +8,7 @@ What is sent together is one implicit transaction; rows come in binary. In this 
 import select
 from collections.abc import Mapping, Sequence
 from itertools import count
+from math import inf
 from time import monotonic
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -20,17 +21,19 @@ from psycopg.pq import ExecStatus, Format, PipelineStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 from sqlalchemy import PoolProxiedConnection
 
+from myapp.postgres_connection import Unanswered
 from myapp.postgres_query import Parameter, PostgresQuery, Row, arguments
 
 SET_TENANT = PostgresQuery(
     sqlalchemy.select(
         sqlalchemy.func.set_config(
-            "app.account_id",
+            sqlalchemy.literal_column("'app.account_id'"),
             sqlalchemy.bindparam("tenant", type_=sqlalchemy.String()),
             sqlalchemy.true(),
         )
     )
 )
+"""Its only parameter is the tenant, in hexadecimal digits."""
 FAILED, SYNC = int(ExecStatus.FATAL_ERROR), int(ExecStatus.PIPELINE_SYNC)
 IDLE, OFF = int(TransactionStatus.IDLE), int(PipelineStatus.OFF)
 MOST_PREPARED = 256
@@ -50,8 +53,8 @@ class Pipeline:
     """Carries out statements on one pooled connection.
 
     `seconds` is how long an answer may take; `prepares` says whether statements stay
-    with the server. Raises OperationalError where a deadline passes or the connection
-    is lost, and psycopg's exception for whatever the server refuses.
+    with the server. Raises Unanswered where a deadline passes, OperationalError where
+    the connection is lost, and psycopg's exception for whatever the server refuses.
     """
 
     pooled: PoolProxiedConnection
@@ -60,7 +63,8 @@ class Pipeline:
     until: float
     """When the connection goes back, by the monotonic clock."""
 
-    used_at: float
+    used_at = -inf
+    """When it was free last."""
 
     def __init__(self, connection: Connection, seconds: float, prepares: bool) -> None:
         self._pgconn = connection.pgconn
@@ -77,6 +81,10 @@ class Pipeline:
         """Whether nothing is under way on the connection, and it is not lost."""
         pgconn = self._pgconn
         return pgconn.transaction_status == IDLE and pgconn.pipeline_status == OFF
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._pgconn.finish()
 
     def has_ended(self) -> bool:
         """Tell whether the server has ended the idle connection: it says no more."""
@@ -105,8 +113,7 @@ class Pipeline:
         else:
             setting = known.get(SET_TENANT) or self._prepare(SET_TENANT)
             self._pgconn.enter_pipeline_mode()
-            own = arguments(setting.parameters, {"tenant": tenant.hex})
-            self._send(SET_TENANT, setting, own)
+            self._send(SET_TENANT, setting, [tenant.hex.encode()])
         self._send(query, prepared, given)
         result = self._exchange(1 if tenant is None else 2)[-1]
         loader = prepared.loader
@@ -172,7 +179,7 @@ class Pipeline:
         return results
 
     def _wait(self, socket: select.poll, deadline: float) -> None:
-        """Take in what comes; raise OperationalError where nothing comes in time."""
+        """Take in what comes; raise Unanswered where nothing comes in time."""
         if not socket.poll(max(0, (deadline - monotonic()) * 1000)):
-            raise OperationalError("PostgreSQL has not answered in time")
+            raise Unanswered("PostgreSQL has not answered in time")
         self._pgconn.consume_input()

@@ -8,6 +8,7 @@ transactions have the others.
 
 from collections import deque
 from collections.abc import Mapping
+from math import inf
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -18,14 +19,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from myapp import store_errors
 from myapp.pipeline import Pipeline
+from myapp.postgres_connection import Connector, Unanswered, deadline
 from myapp.postgres_query import PostgresQuery, Row
 
 KEPT = 1.0
 """Seconds from when a connection comes from the pool until it goes back."""
 IDLE = 0.001
 """Seconds after which a connection is looked at: has the server ended it?"""
-MERCY = 0.5
-"""Seconds that the server's own limit has before ours: its refusal costs less."""
 
 
 class Pipelines:
@@ -33,10 +33,12 @@ class Pipelines:
 
     def __init__(self, engine: Engine, settings: Mapping[str, Any]) -> None:
         self._engine = engine
-        self._seconds = settings["SQL_TIMEOUT"] + MERCY
+        self._connector = Connector(engine, settings)
+        self._seconds = deadline(settings)
         self._prepares = settings["PREPARED_STATEMENTS"]
         self._most = settings["SQL_CONNECTIONS"] // 2
         self._free: deque[Pipeline] = deque()
+        self._trusted_from = -inf
         event.listen(engine, "engine_disposed", self._dispose)
 
     def run(
@@ -47,10 +49,22 @@ class Pipelines:
             pipeline = self._take()
             try:
                 return pipeline.run(query, tenant, values)
+            except Unanswered:
+                self._distrust()
+                raise
+            except psycopg.errors.ReadOnlySqlTransaction:
+                pipeline.close()  # another host of the list may take writes
+                raise
             finally:
                 self._give_back(pipeline)
         except (SQLAlchemyError, psycopg.Error) as error:
             store_errors.reraise(error)
+
+    def _distrust(self) -> None:
+        """Use no connection that was there before: each would be waited for in vain."""
+        self._trusted_from = monotonic()
+        self._connector.doubt()
+        self._dispose(self._engine)
 
     def _take(self) -> Pipeline:
         try:
@@ -68,6 +82,9 @@ class Pipelines:
     def _fetch(self) -> Pipeline:
         pooled = self._engine.raw_connection()
         pipeline: Pipeline | None = pooled.info.get("pipeline")
+        if pipeline is not None and pipeline.used_at < self._trusted_from:
+            pooled.invalidate()
+            return self._fetch()
         if pipeline is None:
             connection: Any = pooled.driver_connection
             pipeline = Pipeline(connection, self._seconds, self._prepares)
@@ -76,8 +93,8 @@ class Pipelines:
         return pipeline
 
     def _give_back(self, pipeline: Pipeline) -> None:
+        pipeline.used_at = monotonic()
         if pipeline.is_usable and len(self._free) < self._most:
-            pipeline.used_at = monotonic()
             self._free.append(pipeline)
             return
         if not pipeline.is_usable:

@@ -17,6 +17,7 @@ from zlib import crc32
 from myapp import db
 from myapp.counters import Counter, counter
 from myapp.errors import Reply, TooManyRequests
+from myapp.portions import Portions
 
 if TYPE_CHECKING:
     from myapp.request import Request
@@ -51,7 +52,7 @@ class Quota:
         self.name = name
         self.requests = requests
         self.policy = f'"{name}";q={requests};w={WINDOW}'
-        self._count = count
+        self._places = Portions(requests, count)
 
     def use(self, caller: str) -> Standing:
         """Count one request of a caller."""
@@ -59,8 +60,8 @@ class Quota:
         # time of day is set. A window of each caller's own: those who wait for its end
         # do not come back all at once.
         window, passed = divmod(int(monotonic()) + crc32(caller.encode()), WINDOW)
-        number = self._count(f"{self.name} {caller} {window}")
-        return Standing(self.requests - number, WINDOW - passed)
+        place = self._places.next_place(f"{self.name} {caller} {window}")
+        return Standing(self.requests - place, WINDOW - passed)
 
 
 class Limits(NamedTuple):

@@ -70,9 +70,10 @@ class Request:
     @property
     def tenant(self) -> UUID:
         """The account of the caller; raise Unauthorized where nobody is signed in."""
-        if self.principal.account_id is None:
+        account_id = self.principal.account_id
+        if account_id is None:
             raise Forbidden("The operator's credential belongs to no account.")
-        return self.principal.account_id
+        return account_id
 
     @property
     def url(self) -> str:

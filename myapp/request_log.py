@@ -59,19 +59,14 @@ class RequestLog:
 
         with db.use(self._stores):
             try:
-                _refuse_doubtful(environ)
+                if environ["PATH_INFO"].startswith("//"):  # to a browser a host's name
+                    raise errors.NotFound()
                 return self._application(environ, start)
             except Exception as error:
                 return _send(errors.respond(error, request_id), start)
             finally:
                 line = _line(environ, int(answered[:3]), perf_counter() - started)
                 log.write_request(line)
-
-
-def _refuse_doubtful(environ: "Environ") -> None:
-    """Raise NotFound for `//…`, which a browser reads as a host's name."""
-    if environ["PATH_INFO"].startswith("//"):
-        raise errors.NotFound()
 
 
 def _request_id(environ: "Environ") -> str:

@@ -51,6 +51,15 @@ def presentable(table: str, column: str) -> None:
         )
 
 
+def expires(table: str) -> None:
+    """Let the tables' owner find what has expired, for `flask purge`, and no more."""
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(
+            f"CREATE POLICY housekeeping ON {table} FOR SELECT TO CURRENT_USER"
+            " USING (expires_at < now())"
+        )
+
+
 def share(table: str) -> None:
     """Let the application use a table that belongs to no tenant."""
     if op.get_bind().dialect.name == "postgresql":

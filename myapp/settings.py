@@ -18,6 +18,8 @@ from redis.retry import Retry
 
 import default_config
 from myapp import smtp
+from myapp.postgres_connection import CONNECT, KEEPALIVE
+from myapp.redis_client import FORM, SENTINEL, read_sentinel_url
 
 Settings = Mapping[str, Any]
 SHORTEST_SECRET = 32
@@ -106,6 +108,7 @@ def _unfit(config: Settings, chosen: str) -> Iterator[str]:
     yield from _out_of_range(config)
     if chosen == "production":
         yield from _unfit_for_production(config)
+    yield from _unfit_sentinels(config)
     yield from _unfit_for_mail(config, chosen)
     yield from _unfit_captcha(config)
 
@@ -140,6 +143,14 @@ def _unfit_for_production(config: Settings) -> Iterator[str]:
             "DEVELOPMENT_SECRET is set, a secret of a developer's machine:"
             " remove it from instance/config.py and the environment"
         )
+
+
+def _unfit_sentinels(config: Settings) -> Iterator[str]:
+    if urlsplit(config["REDIS_URL"]).scheme in SENTINEL:
+        try:
+            read_sentinel_url(config["REDIS_URL"])
+        except ValueError:
+            yield f"REDIS_URL names no Sentinels: give it as in {FORM}"
 
 
 def _unfit_for_mail(config: Settings, chosen: str) -> Iterator[str]:
@@ -198,14 +209,32 @@ def mail_url(url: str, instance: Path) -> str:
 def sql_url(url: str, instance: Path) -> str:
     """Return a URL that names the driver and, for SQLite, the absolute path.
 
-    `postgres://` is accepted; a relative file lies in the instance folder.
+    `postgres://` is accepted, and so is libpq's list of hosts; a relative file lies
+    in the instance folder.
     """
     scheme, separator, rest = url.partition("://")
     if scheme in ("postgres", "postgresql"):
         scheme = "postgresql+psycopg"
+        rest = _with_hosts(rest)
     if scheme == "sqlite" and rest.startswith("/"):
         rest = f"/{instance / rest[1:]}"
     return scheme + separator + rest
+
+
+def _with_hosts(rest: str) -> str:
+    """Return what follows `postgresql://` with several hosts as SQLAlchemy has them.
+
+    Of several, one is wanted that takes writes: the others are its standbys.
+    """
+    authority, _, path = rest.partition("/")
+    user, at, listed = authority.rpartition("@")
+    if "," in listed:
+        path += "&" if "?" in path else "?"
+        path += "&".join(f"host={host}" for host in listed.split(","))
+        authority = user + at
+    if path.count("host=") > 1 and "target_session_attrs=" not in path:
+        path += "&target_session_attrs=read-write"
+    return f"{authority}/{path}"
 
 
 def engine_options(config: Settings) -> dict[str, Any]:
@@ -226,9 +255,9 @@ def engine_options(config: Settings) -> dict[str, Any]:
     # What a transaction sends is not prepared by psycopg behind our back: it would not
     # notice that a table was altered, or that a pooler has changed the connection.
     unprepared = {"prepare_threshold": None}
-    connection = {"connect_timeout": 2, "options": session, **unprepared}
+    connection = {"connect_timeout": CONNECT, "options": session, **unprepared}
     connection["client_encoding"] = "utf8"
-    return options | {"connect_args": connection}
+    return options | {"connect_args": connection | KEEPALIVE}
 
 
 def redis_options(config: Settings) -> dict[str, Any]:

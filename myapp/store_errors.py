@@ -25,6 +25,10 @@ GONE = (
 )
 """A store that does not answer, or cannot do so now."""
 
+CANNOT_WRITE = ("MISCONF", "NOREPLICAS", "OOM", "MASTERDOWN", "READONLY")
+"""What Redis names in a refusal: its disk or memory is full, a replica is missing, or
+it is one itself. Out of a script most of them come as plain ResponseErrors."""
+
 READ_ONLY = "25006"
 UNDEFINED = ("42P01", "42703")  # a table, a column
 
@@ -35,7 +39,7 @@ def problem_of(error: Exception) -> Problem | None:
         return _conflict(_driver_error(error))
     if _lacks_migration(error):
         return None  # SQLite calls it as it calls an outage
-    if isinstance(error, GONE) or _state(error) == READ_ONLY:  # a standby, just now
+    if isinstance(error, GONE) or _cannot_write(error):
         return Unavailable()
     return None
 
@@ -55,6 +59,13 @@ def remedy_of(error: Exception) -> str | None:
     if isinstance(error.__cause__ if isinstance(error, Unavailable) else error, GONE):
         return "A store does not answer: start it, or correct DATABASE_URL, REDIS_URL."
     return None
+
+
+def _cannot_write(error: Exception) -> bool:
+    """Tell whether a store is there, and takes no writes just now."""
+    if isinstance(error, redis.ResponseError):
+        return any(code in str(error) for code in CANNOT_WRITE)
+    return _state(error) == READ_ONLY
 
 
 def _lacks_migration(error: Exception) -> bool:

@@ -95,6 +95,28 @@ class PostgresDatabases:
         self._create(name, self._template)
         return self._settings(name)
 
+    def empty(self) -> Settings:
+        """Return the settings of a new database without tables."""
+        name = f"{self._run}_{uuid4().hex[:8]}"
+        self._create(name, "template1")
+        return self._settings(name)
+
+    def environment(self, settings: Settings, role: str = "") -> dict[str, str]:
+        """Return how PostgreSQL's programs reach a database: as its superuser.
+
+        `role` names another setting, whose user they connect as.
+        """
+        database = make_url(settings["DATABASE_URL"]).database
+        url = make_url(settings[role]) if role else self._admin
+        host = url.host or str(url.query.get("host", ""))
+        return {
+            "PGHOST": host,
+            "PGPORT": str(url.port or 5432),
+            "PGUSER": url.username or "",
+            "PGPASSWORD": url.password or "",
+            "PGDATABASE": str(database),
+        }
+
     def drop(self) -> None:
         """Remove what was made: the server may be somebody's own."""
         drops = [f"DROP DATABASE {name} WITH (FORCE)" for name in self._made]

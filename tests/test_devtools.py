@@ -38,6 +38,8 @@ FILES = {
     "requirements.txt": PINNED,
     "requirements-dev.in": "-r requirements.in\npytest\n",
     "requirements-dev.txt": PINNED_DEV,
+    "requirements-tracing.in": "-c requirements.txt\n",
+    "requirements-tracing.txt": "",
 }
 
 

@@ -207,7 +207,7 @@ def by_name(found: Any) -> list[Any]:
 
 
 def guarded(settings: Settings) -> list[Any]:
-    """Return the row-level security, the policies and the grants on PostgreSQL."""
+    """Return the row-level security, policies, grants and triggers on PostgreSQL."""
     queries = (
         "SELECT relname, relrowsecurity, relforcerowsecurity FROM pg_class"
         " WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY 1",
@@ -215,6 +215,10 @@ def guarded(settings: Settings) -> list[Any]:
         "SELECT table_name, grantee, privilege_type"
         " FROM information_schema.role_table_grants"
         " WHERE table_schema = 'public' ORDER BY 1, 2, 3",
+        "SELECT tgrelid::regclass::text, pg_get_triggerdef(oid), tgenabled"
+        " FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1, 2",
+        "SELECT pg_get_functiondef(oid) FROM pg_proc"
+        " WHERE pronamespace = 'public'::regnamespace ORDER BY 1",
     )
     with owner(settings) as connection:
         if connection.dialect.name != "postgresql":

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
-from threading import Event, Thread
+from threading import Barrier, Event, Thread
 from time import sleep
 from timeit import repeat
 from typing import Any
@@ -30,7 +30,7 @@ from myapp import db, pipeline
 from myapp.customers.models import Customer, customers
 from myapp.errors import Conflict, Unavailable
 from myapp.statement import Statement
-from tests.actors import Actor, sign_up
+from tests.actors import OWNER, PASSWORD, Actor, sign_up
 from tests.stores import CUSTOMERS, on_postgresql
 from tests.tables import rows_of
 
@@ -39,6 +39,7 @@ pytestmark = on_postgresql
 THREADS = 8
 SLEEP = Statement(select(func.pg_sleep(bindparam("seconds"))))
 PROCESS = Statement(select(func.pg_backend_pid()))
+SLOW_PROCESS = Statement(select(func.pg_backend_pid(), func.pg_sleep(0.1)))
 PREPARED = "SELECT statement FROM pg_prepared_statements ORDER BY prepare_time"
 
 
@@ -380,17 +381,73 @@ def test_connection_without_an_answer_is_not_kept_at_hand(app, start_app, acme):
         assert PROCESS.one(tenant, {}) != process
 
 
+def read(caller: Actor) -> Any:
+    """Ask for something that takes one statement."""
+    return caller.get("/v1/customers")
+
+
+def sign_up_once_more(caller: Actor) -> Any:
+    """Ask for something that takes a transaction."""
+    body = {"name": "late", "slug": f"late-{uuid4().hex[:12]}"}
+    owner = {"email": OWNER, "password": PASSWORD}
+    return caller.client.post("/v1/accounts", json=body | owner)
+
+
 @pytest.mark.skipif("TEST_DATABASE_URL" in os.environ, reason="not our own server")
-def test_stopped_server_is_503_and_ends_the_connection(hasty):
+@pytest.mark.parametrize("ask", [read, sign_up_once_more])
+def test_stopped_server_is_503_and_ends_the_connection(hasty, ask):
     caller, link = hasty
     process = link.process
     os.kill(process, signal.SIGSTOP)
     try:
-        assert is_unavailable(caller.get("/v1/customers"))
-        assert caller.get("/v1/customers").status_code == 200
+        assert is_unavailable(ask(caller))
+        assert ask(caller).status_code in (200, 201)
     finally:
         os.kill(process, signal.SIGCONT)
     assert link.process != process
+
+
+@pytest.mark.skipif("TEST_DATABASE_URL" in os.environ, reason="not our own server")
+def test_server_stopped_amid_a_transaction_ends_the_wait_and_the_connection(hasty):
+    caller, link = hasty
+    process = link.process
+    stores = caller.client.application.extensions["myapp"]
+    with db.use(stores), pytest.raises(Unavailable):
+        with db.transaction(UUID(caller.account_id)):
+            os.kill(process, signal.SIGSTOP)
+            try:
+                CUSTOMERS.page(UUID(caller.account_id))
+            finally:
+                os.kill(process, signal.SIGCONT)
+    assert caller.get("/v1/customers").status_code == 200
+    assert link.process != process
+
+
+@pytest.mark.skipif("TEST_DATABASE_URL" in os.environ, reason="not our own server")
+@pytest.mark.parametrize("number", [2, 4], ids=["in_the_pool", "kept_at_hand"])
+def test_server_that_hangs_is_waited_for_on_one_connection(start_app, acme, number):
+    several = start_app(SQL_CONNECTIONS=number, SQL_TIMEOUT=0.2)
+    caller, tenant = calling(several, acme), UUID(acme.account_id)
+    stores, both = several.extensions["myapp"], Barrier(2, timeout=10)
+
+    def process(_: int) -> int:
+        with db.use(stores):
+            both.wait()
+            found: int = SLOW_PROCESS.one(tenant, {})[0]
+            return found
+
+    with ThreadPoolExecutor(2) as pool:
+        stopped = {*pool.map(process, range(2))}
+        assert len(stopped) == 2
+        for each in stopped:
+            os.kill(each, signal.SIGSTOP)
+        try:
+            assert is_unavailable(caller.get("/v1/customers"))
+            assert caller.get("/v1/customers").status_code == 200
+            assert stopped.isdisjoint(pool.map(process, range(2)))
+        finally:
+            for each in stopped:
+                os.kill(each, signal.SIGCONT)
 
 
 # --- others go on while some wait

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from myapp import openapi, rate_limits
+from myapp.portions import LARGEST
 from tests.actors import Actor, sign_up
 from tests.resources import OPERATIONS, call, named
 from tests.uwsgi_server import INI, serving
@@ -276,15 +277,17 @@ def test_caller_who_cannot_be_looked_up_is_not_taken_for_nobody(acme, start_app)
 
 
 @contextmanager
-def limited(folder: Path, settings: Any, workers: int, ini: str) -> Iterator[Any]:
-    """Serve for a block, at 100 requests a minute."""
+def limited(
+    folder: Path, settings: Any, workers: int, ini: str, quota: int = 100
+) -> Iterator[Any]:
+    """Serve for a block, at so many requests a minute."""
     own = {
         "MYAPP_CONFIG": "development",
         "MYAPP_DEVELOPMENT_SECRET": "s" * 40,
         "DATABASE_URL": settings["DATABASE_URL"],
         "REDIS_URL": settings["REDIS_URL"],
-        "MYAPP_RATE_LIMIT": "100",
-        "MYAPP_RATE_LIMIT_ANONYMOUS": "100",
+        "MYAPP_RATE_LIMIT": str(quota),
+        "MYAPP_RATE_LIMIT_ANONYMOUS": str(quota),
     }
     with serving(folder, own, workers, ini) as server:
         yield server
@@ -301,6 +304,10 @@ def server(settings, tmp_path_factory):
 @pytest.fixture
 def caller(server, client):
     """The headers of a caller with most of the window, and all but 1 request, left."""
+    return caller_of(server, client)
+
+
+def caller_of(server, client):
     while True:
         headers = sign_up(client, "acme").headers
         status, answered = server.get(CUSTOMERS, headers)
@@ -318,7 +325,7 @@ def address(server):
             return address
 
 
-def flood(server, times, headers, address="127.0.0.1"):
+def flood(server, times, headers, address="127.0.0.1", quota=100):
     """Send requests in parallel; return the statuses, counted."""
     with ThreadPoolExecutor(16) as pool:
         answers = [
@@ -328,7 +335,7 @@ def flood(server, times, headers, address="127.0.0.1"):
         ]
     for status, answered in answers:
         found = told(answered)
-        assert found.quota == 100
+        assert found.quota == quota
         if status == 429:
             assert found.left == 0
             assert int(answered["Retry-After"]) == found.seconds
@@ -347,6 +354,17 @@ def test_workers_let_a_caller_pass_no_more_often_than_the_quota(server, caller):
     found = flood(server, 149, lambda _: caller)
     assert 100 - WORKERS < 1 + found[200] <= 100
     assert found[200] + found[429] == 149
+
+
+@pytest.mark.slow
+def test_workers_let_a_caller_pass_no_more_often_than_a_large_quota(
+    tmp_path, settings, client
+):
+    with limited(tmp_path, settings, WORKERS, INI, quota=800) as server:
+        caller = caller_of(server, client)
+        found = flood(server, 1000, lambda _: caller, quota=800)
+    assert 800 - WORKERS * LARGEST < 1 + found[200] <= 800
+    assert found[200] + found[429] == 1000
 
 
 @pytest.mark.slow

@@ -15,23 +15,11 @@ from sqlalchemy import Connection, MetaData, Table, select, text
 from sqlalchemy.exc import ProgrammingError
 
 from myapp import db
-from myapp.auth.models import issue_code
-from myapp.clients.models import NEW_CLIENT, find, register
-from myapp.sessions.models import Origin, begin
-from myapp.users import models as users
-from tests.actors import OWNER, Actor
+from tests.actors import Actor
+from tests.by_the_way import put_by_the_way
 from tests.resources import make_everything
 from tests.stores import on_postgresql
 
-CLIENT = {
-    "name": "an app",
-    "role": "member",
-    "scopes": ["*"],
-    "grant_types": ["authorization_code"],
-    "redirect_uris": ["http://127.0.0.1/"],
-    "is_active": True,
-    "confidential": False,
-}
 APPEND_ONLY = {"audit_entries"}
 """The tables whose rows nobody changes or removes."""
 
@@ -72,17 +60,6 @@ def rows(acme: Actor, rival: Actor, grown: None) -> None:
     """Rows of both accounts in every table."""
     for actor in (acme, rival):
         make_everything(actor, f"row-{uuid4().hex[:8]}")
-
-
-def put_by_the_way(tenant: UUID) -> None:
-    """Begin a session, ask for a new password and consent to a client."""
-    record = register(tenant, CLIENT)
-    client = find(NEW_CLIENT.value(record, "client_id"))
-    user = users.find(tenant, OWNER)
-    assert client is not None and user is not None
-    begin(tenant, ["*"], Origin(), user_id=user.id, renewable=True)
-    issue_code(client, user, "http://127.0.0.1/", ["*"], "-" * 43)
-    users.mail_reset(tenant, OWNER)
 
 
 def owner(table: Table) -> Any:

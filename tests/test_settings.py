@@ -13,6 +13,7 @@ from sqlalchemy import make_url
 
 import default_config
 from myapp import create_app
+from myapp.redis_client import read_sentinel_url
 from myapp.settings import SettingsError, engine_options, load, mail_url, sql_url
 
 SITE = "https://a.example"
@@ -89,7 +90,7 @@ def test_myapp_config_wins_over_flask_debug(instance, environ):
 
 def test_later_sources_win_over_earlier_ones(instance, environ):
     environ["MYAPP_CONFIG"] = "development"
-    assert loaded(instance)["SQL_TIMEOUT"] == 5.0
+    assert loaded(instance)["SQL_TIMEOUT"] == 4.0
     (instance / "config.py").write_text("SQL_TIMEOUT = 6.0\nSQL_CONNECTIONS = 3")
     assert loaded(instance)["SQL_TIMEOUT"] == 6.0
     (instance.parent / ".env").write_text("MYAPP_SQL_TIMEOUT=7.0")
@@ -105,7 +106,7 @@ def test_test_config_replaces_the_instance_folder_and_the_environment(
     (instance / "config.py").write_text("SQL_TIMEOUT = 6.0")
     environ.update(MYAPP_CONFIG="development", MYAPP_SQL_CONNECTIONS="3")
     config = loaded(instance, {"REDIS_TIMEOUT": 9.0})
-    assert config["SQL_TIMEOUT"] == 5.0
+    assert config["SQL_TIMEOUT"] == 4.0
     assert config["SQL_CONNECTIONS"] == 16
     assert config["REDIS_TIMEOUT"] == 9.0
 
@@ -291,11 +292,36 @@ def test_command_with_unfit_settings_says_what_to_do_without_a_traceback():
         ("postgresql://u:p@h/d?a=b", "postgresql+psycopg://u:p@h/d?a=b"),
         ("postgresql+psycopg://u@h/d", "postgresql+psycopg://u@h/d"),
         ("postgresql:///d?host=/run/pg", "postgresql+psycopg:///d?host=/run/pg"),
+        (
+            "postgres://u:p%40@h1,h2:5433/d",
+            "postgresql+psycopg://u:p%40@/d?host=h1&host=h2:5433"
+            "&target_session_attrs=read-write",
+        ),
+        (
+            "postgresql://h1,h2/d?target_session_attrs=any",
+            "postgresql+psycopg:///d?target_session_attrs=any&host=h1&host=h2",
+        ),
+        (
+            "postgresql:///d?host=/run/a&host=/run/b",
+            "postgresql+psycopg:///d?host=/run/a&host=/run/b"
+            "&target_session_attrs=read-write",
+        ),
         ("sqlite:////srv/myapp.sqlite", "sqlite:////srv/myapp.sqlite"),
         ("sqlite:///myapp.sqlite", "sqlite:////srv/instance/myapp.sqlite"),
         ("", ""),
     ],
-    ids=["short", "plain", "with_driver", "socket", "file", "relative_file", "empty"],
+    ids=[
+        "short",
+        "plain",
+        "with_driver",
+        "socket",
+        "hosts",
+        "hosts_of_any_kind",
+        "sockets",
+        "file",
+        "relative_file",
+        "empty",
+    ],
 )
 def test_sql_url_names_the_driver(url, expected):
     assert sql_url(url, Path("/srv/instance")) == expected
@@ -329,6 +355,53 @@ def test_engine_is_bounded_in_connections_and_in_time(url):
     assert options["pool_timeout"] == 2.5
     arguments = str(options["connect_args"])
     assert "2.5" in arguments or "statement_timeout=2500" in arguments
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis+sentinel://sentinel.example",
+        "redis+sentinel://sentinel.example:26379/",
+        "redis+sentinel:///mymaster/0",
+        "redis+sentinel://a.example,/mymaster",
+        "redis+sentinel://a.example:port/mymaster",
+        "redis+sentinel://user:s3cret@a.example/mymaster/zero",
+    ],
+)
+def test_url_of_no_sentinels_is_refused(instance, environ, url):
+    environ.update(PRODUCTION, REDIS_URL=url)
+    with pytest.raises(SettingsError, match="REDIS_URL names no Sentinels") as refused:
+        loaded(instance)
+    assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        (
+            "redis+sentinel://a.example,[::1]:26380/mymaster",
+            ([("a.example", 26379), ("::1", 26380)], "mymaster", {"db": 0}),
+        ),
+        (
+            "rediss+sentinel://me:p%40ss@a.example/mymaster/2?ssl_cert_reqs=none",
+            (
+                [("a.example", 26379)],
+                "mymaster",
+                {
+                    "ssl_cert_reqs": "none",
+                    "db": 2,
+                    "ssl": True,
+                    "username": "me",
+                    "password": "p@ss",
+                },
+            ),
+        ),
+    ],
+    ids=["two", "with_password_and_tls"],
+)
+def test_url_of_sentinels_is_read(instance, environ, url, expected):
+    environ.update(PRODUCTION, REDIS_URL=url)
+    assert read_sentinel_url(loaded(instance)["REDIS_URL"]) == expected
 
 
 # mail

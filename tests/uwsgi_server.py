@@ -40,6 +40,7 @@ class Answer(NamedTuple):
 
     status: int
     headers: Mapping[str, str]
+    body: bytes = b""
 
     @property
     def worker(self) -> str:
@@ -88,14 +89,25 @@ class UwsgiServer:
         self, url: str, headers: Mapping[str, str], address: str = "127.0.0.1"
     ) -> Answer:
         """Send one GET from an address of this machine; any free worker answers."""
+        return self.ask("GET", url, headers, address=address)
+
+    def ask(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        address: str = "127.0.0.1",
+    ) -> Answer:
+        """Send one request; any free worker answers."""
         connection = HTTPConnection(
             "127.0.0.1", self.port, PATIENCE, source_address=(address, 0)
         )
         with closing(connection):
-            connection.request("GET", url, headers=dict(headers))
+            connection.request(method, url, body, dict(headers))
             answer = connection.getresponse()
-            answer.read()
-            return Answer(answer.status, dict(answer.headers.items()))
+            read = answer.read()
+            return Answer(answer.status, dict(answer.headers.items()), read)
 
     def end(self) -> None:
         """Let it end, and wait for that."""

@@ -1,12 +1,12 @@
 """Accounts: the contracts, the table, and how one is opened, closed and purged."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from hmac import compare_digest
 from pkgutil import resolve_name
 from uuid import UUID
 
-from sqlalchemy import NullPool, String, UniqueConstraint, create_engine, delete, select
+from sqlalchemy import String, UniqueConstraint, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
@@ -17,11 +17,15 @@ from myapp.contract import Contract
 from myapp.contract_rules import Schema
 from myapp.db import sql
 from myapp.errors import BrokenRule, Forbidden, Unavailable
+from myapp.housekeeping import Chore, chores, found_by_owner, remove_owned
 from myapp.passwords import PASSWORD
 from myapp.repository import Record, Values
 from myapp.sql_repository import SqlRepository
 from myapp.tables import UtcDateTime, Versioned
 from myapp.users.models import EMAIL, ready, users
+
+KEPT_DAYS = 30
+"""How long a closed account is kept, for whoever closed it by mistake."""
 
 PROPERTIES: dict[str, Schema] = {
     "id": {"type": "string", "format": "uuid", "readOnly": True},
@@ -149,21 +153,29 @@ def close(tenant: UUID, id: UUID, if_match: int | None) -> None:
             audit.note(connection, tenant, "api_keys", key.id, key.version)
 
 
-def closed_before(moment: datetime) -> list[UUID]:
-    """List the accounts closed before a moment; only the tables' owner sees them."""
-    url = db.stores().settings["MIGRATION_DATABASE_URL"]
-    with create_engine(url, poolclass=NullPool).connect() as connection:
-        chosen = select(Account.id).where(Account.closed_at < moment)
-        return list(connection.scalars(chosen))
+def purge_closed(days: int = KEPT_DAYS) -> int:
+    """Remove the accounts that were closed so long ago; return how many there were."""
+    moment = tables.now() - timedelta(days=days)
+    closed = select(Account.id).where(Account.closed_at < moment)
+    return sum(_purge(id) for id in found_by_owner(closed))
 
 
-def purge(id: UUID) -> None:
-    """Remove a closed account with all that it owns, in both stores, but its audit."""
+chores.append(Chore("accounts", purge_closed))
+
+
+def _purge(id: UUID) -> int:
+    """Remove a closed account with all that it owns, in both stores, but its audit.
+
+    Returns 1; 0 where another purge was faster.
+    """
     # Its row goes last: a purge that was cut short finds the account again.
     for key in db.redis_store.scan_iter(match=f"{{{id}}}:*", count=500):
         db.redis_store.delete(key)
+    remove_owned(id)
     with db.transaction(id) as connection:
         closed = (Account.id == id, Account.closed_at.is_not(None))
         removal = delete(Account).where(*closed).returning(Account.version)
-        for version in connection.scalars(removal).all():
+        versions = connection.scalars(removal).all()
+        for version in versions:
             audit.note(connection, id, "accounts", id, version)
+    return len(versions)

@@ -112,7 +112,7 @@ def principal_of(key: str) -> Principal | None:
             }
             _NOTE_USE.all(account_id, noted)
     role, scopes = Role[role.upper()], frozenset(scopes)
-    return Principal(account_id, f"api_key:{id}", role, scopes)
+    return Principal(account_id, f"api_key:{id}", role, scopes, is_announced=True)
 
 
 _FIND = Statement(

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from myapp import background, db, tables, throttle
+from myapp import background, db, housekeeping, tables, throttle
 from myapp.access import EVERY_SCOPE, NOBODY
 from myapp.contract import Contract
 from myapp.contract_rules import Schema
@@ -113,6 +113,9 @@ class AuthorizationCode(TenantOwned, sql.Model):
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     session_id: Mapped[UUID | None]
     """The session that it was exchanged for; a second use ends that."""
+
+
+housekeeping.remove_expired(AuthorizationCode, KEPT)
 
 
 def check_password(

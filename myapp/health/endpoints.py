@@ -1,9 +1,12 @@
 """The health endpoints, for load balancers and deployments."""
 
-from myapp import db
+from collections.abc import Callable
+
+from myapp import db, store_errors
 from myapp.access import PROBE
 from myapp.api import FeatureApi, Resource
 from myapp.contract import Contract
+from myapp.errors import Unavailable
 from myapp.operations import operation
 from myapp.repository import Record
 from myapp.request import Request
@@ -12,6 +15,15 @@ HEALTH = Contract(
     "Health",
     description="That the service answers.",
     properties={"status": {"type": "string", "enum": ["ok"], "readOnly": True}},
+)
+READINESS = Contract(
+    "Readiness",
+    description="That requests are served, and whether all of them.",
+    properties={
+        "status": {"type": "string", "enum": ["ok", "degraded"], "readOnly": True},
+        "sql": {"type": "string", "enum": ["ok"], "readOnly": True},
+        "redis": {"type": "string", "enum": ["ok", "away"], "readOnly": True},
+    },
 )
 OK = Record(("ok",))
 
@@ -29,8 +41,27 @@ class Live(Resource):
 
 @api.route("/ready")
 class Ready(Resource):
-    @operation.action(PROBE, answers=HEALTH)
+    @operation.action(PROBE, answers=READINESS)
     def get(self, request: Request) -> Record:
-        """Tell that both stores answer, or 503."""
-        db.ping()
-        return OK
+        """Tell which stores answer, or 503 where the database does not.
+
+        Without Redis the service is `degraded` and goes on: what is kept there alone is
+        put off. No load balancer is to take every machine out for that.
+        """
+        redis = _answers(db.ping_redis)
+        if not _answers(db.ping_sql):
+            others = "Redis does" if redis else "Redis does not, either"
+            raise Unavailable(f"The database does not answer. {others}.")
+        if redis:
+            return Record(("ok", "ok", "ok"))
+        return Record(("degraded", "ok", "away"))
+
+
+def _answers(ping: Callable[[], None]) -> bool:
+    try:
+        ping()
+    except Exception as error:
+        if isinstance(store_errors.problem_of(error), Unavailable):
+            return False
+        raise
+    return True

@@ -34,7 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
-from myapp import db, tables
+from myapp import db, housekeeping, tables
 from myapp.contract import Contract
 from myapp.db import sql
 from myapp.errors import Conflict, Unavailable
@@ -214,6 +214,16 @@ def _retire_active() -> None:
             insert(SigningKey).values(following),
         ):
             connection.execute(statement)
+
+
+def forget_retired() -> int:
+    """Remove the keys that no living token is signed with; return how many."""
+    ended = SigningKey.retired_at < tables.now() - _longest_life()
+    with db.transaction(None) as connection:
+        return connection.execute(delete(SigningKey).where(ended)).rowcount
+
+
+housekeeping.chores.append(housekeeping.Chore("signing_keys", forget_retired))
 
 
 def _refuse_early(connection: Connection, now: datetime) -> None:

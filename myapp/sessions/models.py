@@ -35,7 +35,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from myapp import access, db, tables
+from myapp import access, db, housekeeping, tables
 from myapp.access import EVERY_SCOPE, SCOPE, Principal, Role, refuse_beyond
 from myapp.audit import note_removals
 from myapp.clients.models import Client
@@ -137,6 +137,7 @@ class RefreshToken(TenantOwned, sql.Model):
 
 
 sessions = SqlRepository(Session, SESSION)
+housekeeping.remove_expired(Session)  # its refresh tokens go with it
 
 # Named as the foreign key names it: the models of users import this file.
 _users = table("users", *map(column, ("account_id", "id", "role", "is_active")))

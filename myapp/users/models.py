@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from myapp import db, mail, tables, throttle
+from myapp import db, housekeeping, mail, tables, throttle
 from myapp.access import EVERY_SCOPE, ROLES, Principal, Role, refuse_beyond
 from myapp.contract import Contract
 from myapp.contract_rules import Schema
@@ -139,6 +139,9 @@ class OneTimeToken(TenantOwned, sql.Model):
     purpose: Mapped[str] = mapped_column(String(14))
     token_sha256: Mapped[str] = mapped_column(String(64))
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+housekeeping.remove_expired(OneTimeToken)
 
 
 class UserRepository(SqlRepository):
