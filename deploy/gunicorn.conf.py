@@ -43,6 +43,14 @@ accesslog = None
 control_socket_disable = True
 
 
+def child_exit(_server: Any, worker: Any) -> None:
+    """Let the figures of a worker that has ended count no more as being in use."""
+    if os.environ.get("MYAPP_METRICS"):
+        from prometheus_client import multiprocess
+
+        multiprocess.mark_process_dead(worker.pid, "instance/metrics")
+
+
 def post_worker_init(worker: Any) -> None:
     """Let a worker take the client's address from the proxies in front of it."""
     if PROXIES:

@@ -19,7 +19,7 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-INSTANCE = Path(__file__).resolve().parents[1] / "instance"
+INSTANCE = Path(__file__).absolute().parents[1] / "instance"
 
 
 class Standing(Collector):

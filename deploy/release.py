@@ -23,6 +23,8 @@ from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[3]
 RELEASES, VENVS, CURRENT = ROOT / "releases", ROOT / "venvs", ROOT / "current"
+SETTINGS = Path("/etc/myapp")
+"""Root's: systemd reads it, too."""
 KEPT = 5
 """Releases that stay, with their environments."""
 TRIES, SECONDS = 3, 10
@@ -60,21 +62,22 @@ def main() -> None:
 
 def activate(new: Path) -> None:
     """Put a release that was sent into service; end with what went wrong, undone."""
-    old = serving()
-    stays = f"{old.name} goes on serving" if old else "nothing has served before"
     tables = "Nothing has changed"
     try:
         with one_at_a_time(f"of {new.name}"):
+            old = serving()
             prepare(new)
             step("migrate the tables", [*flask(new), "db", "upgrade"], new, owner())
             tables = "The tables are migrated, nothing else has changed"
             step("ask whether it is ready", python(new, READY), new, settings())
             (new / "previous").write_text(old.name if old else "")
             switch(old, new)
-            clean()
-    except Failure as failure:
-        if serving() != new:
+            clean_if_possible()
+    except (Failure, OSError) as failure:
+        old = serving()
+        if old != new:
             shutil.rmtree(new, ignore_errors=True)
+        stays = f"{old.name} goes on serving" if old else "nothing has served before"
         sys.exit(f"{failure}\n{tables}: {stays}. Mend the cause and deploy again.")
     say(f"{new.name} serves")
 
@@ -89,7 +92,7 @@ def roll_back() -> None:
             if old is None or not name or not new.is_dir():
                 raise Failure("There is no release before this one.")
             switch(old, new)
-    except Failure as failure:
+    except (Failure, OSError) as failure:
         sys.exit(f"{failure}\nNothing has changed. Deploy what is to serve instead.")
     say(f"{new.name} serves again; the tables stay as they are")
 
@@ -129,25 +132,36 @@ def prepare(new: Path) -> None:
 
 def install(new: Path) -> None:
     """Link a release to the environment of its pins, made unless it is there."""
-    pins = new / "requirements.txt"
-    digest = hashlib.sha256(pins.read_bytes() + sys.version.encode()).hexdigest()[:16]
+    pins = [new / name for name in requirements()]
+    pinned = b"".join(file.read_bytes() for file in pins)
+    digest = hashlib.sha256(pinned + sys.version.encode()).hexdigest()[:16]
     venv = VENVS / digest
     (new / ".venv").symlink_to(f"../../venvs/{digest}")
     if (venv / "complete").exists():
         return
     shutil.rmtree(venv, ignore_errors=True)  # one cut short
     step("make an environment", [sys.executable, "-m", "venv", venv], new)
-    how = "--quiet --no-input --require-hashes --only-binary :all: --no-deps -r".split()
-    pip: list[str | Path] = [binary(new), "-m", "pip", "install", *how, pins]
+    how = "--quiet --no-input --require-hashes --only-binary :all: --no-deps".split()
+    files = [f"--requirement={file}" for file in pins]
+    pip: list[str | Path] = [binary(new), "-m", "pip", "install", *how, *files]
     step("install the packages", pip, new, os.environ)
     (venv / "complete").touch()
 
 
+def requirements() -> list[str]:
+    """Name the files of pins that this server's settings ask for."""
+    traced = ["requirements-tracing.txt"] if settings().get("MYAPP_TRACES") else []
+    return ["requirements.txt", *traced]
+
+
 def switch(old: Path | None, new: Path) -> None:
     """Let a release serve; raise Failure where it does not, with the old one back."""
+    public_url()  # missing, it would be so for the old one, too
     try:
         put_in_place(old, new)
     except Failure as failure:
+        if serving() == old:  # the link has not moved
+            raise
         if old is None:
             CURRENT.unlink()
             raise
@@ -164,13 +178,21 @@ def switch(old: Path | None, new: Path) -> None:
 
 def put_in_place(old: Path | None, new: Path) -> None:
     """Move the link to a release, let the workers follow it, and ask how it is."""
+    try:
+        move_link(new)
+        verb = "reload" if old and is_active() and follows(old, new) else "restart"
+        step(verb, ["sudo", "-n", "systemctl", verb, "myapp"], ROOT, os.environ)
+        check_health()
+    except OSError as error:  # as of a full disk
+        raise Failure(f"Putting {new.name} in place failed: {error}") from error
+
+
+def move_link(new: Path) -> None:
+    """Let `current` name a release, at once: there is one at any moment."""
     link = ROOT / "current.new"
     link.unlink(missing_ok=True)
     link.symlink_to(new.relative_to(ROOT))
-    link.replace(CURRENT)  # at once: there is a release at any moment
-    verb = "reload" if old and is_active() and follows(old, new) else "restart"
-    step(verb, ["sudo", "-n", "systemctl", verb, "myapp"], ROOT, os.environ)
-    check_health()
+    link.replace(CURRENT)
 
 
 def follows(old: Path, new: Path) -> bool:
@@ -204,12 +226,12 @@ def check_health() -> None:
             status, said = get("/health/ready")
             if status == 200:
                 return
-    raise Failure(f"Asking {settings()['PUBLIC_URL']}/health/ready failed: {said}")
+    raise Failure(f"Asking {public_url()}/health/ready failed: {said}")
 
 
 def get(path: str) -> tuple[int, str]:
     """Return the status and the beginning of an answer, by nginx of this machine."""
-    address = urlsplit(settings()["PUBLIC_URL"])
+    address = urlsplit(public_url())
     # It stays on the machine: the certificate, self-signed at first, proves nothing.
     trusting = ssl._create_unverified_context()
     connection = http.client.HTTPSConnection(
@@ -222,14 +244,26 @@ def get(path: str) -> tuple[int, str]:
     return answer.status, f"{answer.status} {text}"
 
 
+def clean_if_possible() -> None:
+    """Clean up; what hinders it is said, and undoes nothing: the release serves."""
+    try:
+        clean()
+    except OSError as error:
+        say(f"Old releases may remain: {error}")
+
+
 def clean() -> None:
-    """Remove old releases, and the environments that none uses."""
+    """Remove old releases, and the environments that none uses.
+
+    One that never came to serve has no `previous`; a newer one may be on its way here.
+    """
     new = serving()
     assert new is not None
     names = sorted((path.name for path in RELEASES.iterdir()), reverse=True)
-    kept = {*names[:KEPT], new.name, (new / "previous").read_text()}
+    served = [name for name in names if (RELEASES / name / "previous").is_file()]
+    kept = {*served[:KEPT], new.name, (new / "previous").read_text()}
     for name in names:
-        if name not in kept:
+        if name not in kept and name < new.name:
             shutil.rmtree(RELEASES / name, ignore_errors=True)
     used = {(path / ".venv").resolve().name for path in RELEASES.iterdir()}
     for venv in VENVS.iterdir():
@@ -269,13 +303,25 @@ def step(
 
 
 def settings() -> dict[str, str]:
-    """Return the environment of the service."""
-    return {"MYAPP_CONFIG": "production"} | read(ROOT / "env")
+    """Return the environment of the service, but that nothing is counted.
+
+    The figures lie in instance/, where only the service writes.
+    """
+    said = {"MYAPP_CONFIG": "production"} | read(SETTINGS / "env")
+    return said | {"MYAPP_METRICS": ""}
 
 
 def owner() -> dict[str, str]:
     """Return it with what only migrations have: the tables' owner."""
-    return settings() | read(ROOT / "env.owner")
+    return settings() | read(SETTINGS / "env.owner")
+
+
+def public_url() -> str:
+    """Return where the service is reached; raise Failure where nothing says it."""
+    try:
+        return settings()["PUBLIC_URL"]
+    except KeyError:
+        raise Failure(f"PUBLIC_URL is missing in {SETTINGS}/env.") from None
 
 
 def read(file: Path) -> dict[str, str]:

@@ -22,6 +22,7 @@ SHIPPED = (
     "wsgi.py",
     "myapp.ini",
     "requirements.txt",
+    "requirements-tracing.txt",
 )
 DESTINATION = re.compile(r"([\w.-]+@[\w.-]+):(/[\w./-]*[\w-])")
 SSH = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=15")
@@ -101,7 +102,7 @@ def send(server: Server, place: str) -> int:
     """Send what a server needs of the commit; return rsync's status."""
     listed = git("ls-files", "-z", "--", *SHIPPED).split("\0")
     files = [name for name in listed if not Path(name).name.startswith("test_")]
-    modes = "--chmod=Dgo=rx,Fgo=r"  # the service's user reads it
+    modes = "--chmod=Dgo=rx,Fgo=rX"  # the service's user reads it
     how = ["-az", modes, "--from0", "--files-from=-", "-e", shlex.join(server.ssh)]
     command = ["rsync", *how, f"{ROOT}/", f"{server.login}:{place}/"]
     try:

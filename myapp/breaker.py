@@ -77,6 +77,8 @@ class Breaker:
         """Let one caller try each pause; refuse the others, unless it soon succeeds."""
         with self._changed:
             now = monotonic()
+            if not self.is_open:  # since we looked
+                return
             if now >= self._asked_again_at:
                 self._tried_at, self._asked_again_at = now, now + self._pause
                 return

@@ -34,6 +34,7 @@ PAUSES = (1.0, 30.0)
 QUESTION = f"""
 SELECT pg_backend_pid(), (
   '{CHANNEL}' IN (SELECT pg_listening_channels())
+  AND NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off'
   AND {len(DECIDING)} = (
     SELECT count(*) FROM pg_trigger WHERE tgname = '{CHANNEL}' AND tgenabled = 'A'
     AND tgrelid IN ({", ".join(f"to_regclass('{name}')" for name in DECIDING)})
@@ -152,7 +153,10 @@ class ChangeFeed:
 
 
 def _ask(connection: Connection) -> bool:
-    """Tell whether the server listens and announces; raise Pooled if it is another."""
+    """Tell whether this server hears of all changes; raise Pooled if it is another.
+
+    One that takes no writes may have handed them over to another.
+    """
     answer = connection.execute(QUESTION).fetchone()
     if not answer or answer[0] != connection.info.backend_pid:
         raise Pooled

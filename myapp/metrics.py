@@ -6,11 +6,13 @@ and on an address of its own. So the API has no path that leads here, and the fi
 are there while every worker is stuck. A request pays 6 µs, half of it to the library.
 """
 
+import logging
 import os
 from collections.abc import Iterable
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from platform import python_version
+from threading import Lock
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
     from myapp.operations import Operation
     from myapp.request import Environ, Request
+
+logger = logging.getLogger(__name__)
 
 FOLDER = "metrics"
 """Below the instance folder."""
@@ -44,12 +48,18 @@ class Metrics:
         self._folder = folder
         self._sampled_at = 0.0
         self._known: dict[tuple[int, str], Histogram] = {}
+        self._made: Series | None = None
+        self._making = Lock()
+        self._complained = False
 
-    @cached_property
+    @property
     def _series(self) -> "Series":
         # With the first request: a `flask` command, which has none, leaves no files.
-        _write_into(self._folder)
-        return Series(CollectorRegistry())
+        with self._making:
+            if self._made is None:
+                _write_into(self._folder)
+                self._made = Series(CollectorRegistry())
+            return self._made
 
     def __call__(
         self, environ: "Environ", start_response: "StartResponse"
@@ -66,7 +76,10 @@ class Metrics:
         try:
             return self._application(environ, start)
         finally:
-            self._count(environ.get("myapp.request"), answered[:3], started)
+            try:
+                self._count(environ.get("myapp.request"), answered[:3], started)
+            except OSError as error:  # that is no reason to fail a request
+                self._complain(error)
 
     def _count(self, request: "Request | None", status: str, started: float) -> None:
         operation = request.operation if request else None
@@ -78,6 +91,11 @@ class Metrics:
             self._series.problems.labels(_name(operation), status).inc()
         if monotonic() - self._sampled_at > SAMPLED:
             self._sample()
+
+    def _complain(self, error: OSError) -> None:
+        if not self._complained:
+            self._complained = True
+            logger.warning("The figures cannot be written: %s", error)
 
     def _add(self, key: tuple[int, str], operation: "Operation | None") -> Histogram:
         made = self._series.requests.labels(_name(operation), f"{key[1]}xx")
@@ -104,7 +122,7 @@ class Series:
         )
         text = "Requests that were answered with a problem."
         self.problems = Counter("myapp_problems", text, by, registry=registry)
-        gauge = partial(Gauge, registry=registry, multiprocess_mode="sum")
+        gauge = partial(Gauge, registry=registry, multiprocess_mode="livesum")
         self.connections = gauge("myapp_sql_connections", "Taken from the pool.")
         text = "Connections that there may be."
         self.most_connections = gauge("myapp_sql_connections_most", text)

@@ -1,8 +1,9 @@
 """Places of a quota that all workers share, taken some at a time.
 
 To count with the other workers costs a sixth of a small request. So a worker takes a
-hundredth of the quota at once and gives it out by itself: each place is given out once,
-so that no more than the quota pass. In the last quarter it takes one at a time, so that
+hundredth of the quota at once and gives it out by itself. A worker that counts at the
+same time as another may be told too high a sum, never one too low: so no more than the
+quota pass. In the last quarter it takes one at a time, so that
 hardly any is left with a worker that nobody asks.
 """
 
@@ -27,7 +28,7 @@ class Portions:
         self._lock = Lock()
 
     def next_place(self, name: str) -> int:
-        """Return a place below a name that nobody else is given."""
+        """Return the next place of a name: no more than the quota lie within it."""
         with self._lock:
             place, last = self._taken.pop(name, (0, 0))
             if place == last:

@@ -49,7 +49,9 @@ class BoundedConnection(psycopg.Connection[Any]):
     ) -> Value:
         """Wait for what is under way; raise Unanswered where that takes too long."""
         try:
-            return super().wait(gen, interval, timeout or self.seconds)
+            return super().wait(
+                gen, interval, self.seconds if timeout is None else timeout
+            )
         except psycopg.OperationalError as error:
             if self.pgconn.transaction_status != TransactionStatus.ACTIVE:
                 raise

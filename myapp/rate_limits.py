@@ -2,9 +2,9 @@
 
 A signed-in caller is counted as itself; everyone else (at a PUBLIC operation, or with
 a credential that names nobody) by the address that the server saw, for anyone can
-write an X-Forwarded-For. The window is fixed and lasts a minute: that is one increment
-a request and headers that are exact (draft-ietf-httpapi-ratelimit-headers-11), and
-lets a caller use two quotas at once around its end.
+write an X-Forwarded-For. The window is fixed and lasts a minute: that is one counter a
+caller, and lets it use two quotas at once around the end. The headers are those of
+draft-ietf-httpapi-ratelimit-headers-11.
 """
 
 from collections.abc import Mapping

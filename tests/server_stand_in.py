@@ -57,8 +57,8 @@ SetEnv {environment}
 class Systemd:
     """Runs one service, as its unit says, in a folder instead of /var/app/myapp."""
 
-    def __init__(self, prefix: Path, folder: Path) -> None:
-        self.prefix, self.folder = prefix, folder
+    def __init__(self, prefix: Path, settings: Path, folder: Path) -> None:
+        self.prefix, self.settings, self.folder = prefix, settings, folder
         self.log = folder / "service.log"
         self.process: subprocess.Popen[bytes] | None = None
         self._listening = socket.socket(socket.AF_UNIX)
@@ -147,7 +147,7 @@ class Systemd:
 
     def _environment(self) -> dict[str, str]:
         lines = re.findall(r"(?m)^Environment=(.*)$", SERVICE)
-        lines += (self.prefix / "env").read_text().splitlines()
+        lines += (self.settings / "env").read_text().splitlines()
         return dict(line.split("=", 1) for line in lines if line[0] != "#")
 
 

@@ -280,6 +280,8 @@ def test_web_process_serves_believes_its_proxy_and_stops(image, settings, prepar
         assert (
             ask(port, "/v1/teams", X_Forwarded_For="192.0.2.1, not.an_address") == 401
         )
+        assert ask(port, "/v1/customers", X_Forwarded_For="203.0.113.9:51234") == 401
+        assert ask(port, "/v1/api_keys", X_Forwarded_For="2001:db8::9") == 401
         assert run_health_check(image, own, port) == 0
         served.process.send_signal(signal.SIGTERM)
         assert served.process.wait(PATIENCE) == 0
@@ -288,6 +290,8 @@ def test_web_process_serves_believes_its_proxy_and_stops(image, settings, prepar
     logged = [json.loads(line) for line in lines if line.startswith("{")]
     peers = {line["path"]: line["peer"] for line in logged}
     assert (peers["/v1/users"], peers["/v1/teams"]) == ("203.0.113.9", "127.0.0.1")
+    assert peers["/v1/customers"] == "203.0.113.9"
+    assert peers["/v1/api_keys"] == "2001:db8::9"
 
 
 def run_health_check(image: Path, environment: Mapping[str, str], port: int) -> int:

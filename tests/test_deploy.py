@@ -128,6 +128,12 @@ class Checkout(NamedTuple):
         self.git("add", "-A")
         self.git("commit", "-qm", release)
 
+    def replace(self, name: str, old: str, new: str) -> None:
+        """Write something else into a file."""
+        text = (self.folder / name).read_text()
+        assert old in text
+        (self.folder / name).write_text(text.replace(old, new))
+
     def add_migration(self) -> None:
         """Write a migration that follows all others."""
         folder = self.folder / "migrations" / "versions"
@@ -283,14 +289,17 @@ def server(
         migratable(tmp_path / "postgres") as (superuser, application, owner),
     ):
         prefix, folder, port = Path(short, "app"), Path(short), free_port()
+        etc = folder / "etc"
+        etc.mkdir()
+        checkout.replace("deploy/release.py", '"/etc/myapp"', repr(str(etc)))
         for name in ("releases", "venvs", "instance"):
             (prefix / name).mkdir(parents=True)
         settings = {"application": application, "redis": redis_url, "port": port}
-        (prefix / "env").write_text(ENVIRONMENT.format(**settings))
-        (prefix / "env.owner").write_text(f"MIGRATION_DATABASE_URL={owner}\n")
+        (etc / "env").write_text(ENVIRONMENT.format(**settings))
+        (etc / "env.owner").write_text(f"MIGRATION_DATABASE_URL={owner}\n")
         pip = {name: text for name, text in os.environ.items() if name[:4] == "PIP_"}
         links = f"{checkout.wheels} {pip.get('PIP_FIND_LINKS', '')}".strip()
-        with Systemd(prefix, folder) as systemd:
+        with Systemd(prefix, etc, folder) as systemd:
             path = f"{commands(folder, systemd)}:/usr/local/bin:/usr/bin:/bin"
             environment = pip | {"PATH": path, "PIP_FIND_LINKS": links}
             with (

@@ -1,4 +1,7 @@
-"""`flask purge`: what has expired goes, of every account; what lives stays."""
+"""`flask purge`: what has expired goes, of every account; what lives stays.
+
+It is about all that there is, so each test here has a database of its own.
+"""
 
 import re
 from collections.abc import Callable
@@ -20,6 +23,12 @@ from tests.stores import on_postgresql
 from tests.tables import rows_of
 
 EXPIRING = ("authorization_codes", "one_time_tokens", "refresh_tokens", "sessions")
+
+
+@pytest.fixture
+def app(start_app, databases):
+    """An application whose database is its own."""
+    return start_app(**databases.clone())
 
 
 @pytest.fixture

@@ -390,6 +390,22 @@ def test_upgrade_for_one_role_in_both_places_is_refused(databases, url, caplog):
     assert "row-level security does not bind the role" in caplog.text
 
 
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_upgrade_that_finds_a_table_locked_changes_nothing_and_says_so(
+    migrated, caplog
+):
+    downgrade(migrated, "-1")
+    before = described(migrated)
+    with owner(migrated) as connection:
+        connection.execute(text("LOCK TABLE alembic_version"))
+        with pytest.raises(SystemExit):
+            upgrade(migrated)
+    assert "another transaction holds a lock for longer than 1 s" in caplog.text
+    assert "alembic_version" in caplog.text
+    assert "deploy again" in caplog.text
+    assert described(migrated) == before
+
+
 RENAMES = f"""\
 from alembic import op
 

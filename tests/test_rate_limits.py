@@ -310,9 +310,9 @@ def caller(server, client):
 def caller_of(server, client):
     while True:
         headers = sign_up(client, "acme").headers
-        status, answered = server.get(CUSTOMERS, headers)
-        assert status == 200
-        if told(answered).seconds > 20:
+        answer = server.get(CUSTOMERS, headers)
+        assert answer.status == 200
+        if told(answer.headers).seconds > 20:
             return headers
 
 
@@ -320,8 +320,8 @@ def caller_of(server, client):
 def address(server):
     """An address with most of the window, and all but 1 request, left."""
     for number in count(2):
-        _, answered = server.get(CUSTOMERS, {}, address := f"127.0.0.{number}")
-        if told(answered).seconds > 20:
+        answer = server.get(CUSTOMERS, {}, address := f"127.0.0.{number}")
+        if told(answer.headers).seconds > 20:
             return address
 
 
@@ -333,20 +333,19 @@ def flood(server, times, headers, address="127.0.0.1", quota=100):
                 lambda n: server.get(CUSTOMERS, headers(n), address), range(times)
             )
         ]
-    for status, answered in answers:
-        found = told(answered)
+    for answer in answers:
+        found = told(answer.headers)
         assert found.quota == quota
-        if status == 429:
+        if answer.status == 429:
             assert found.left == 0
-            assert int(answered["Retry-After"]) == found.seconds
-    return Counter(status for status, _ in answers)
+            assert int(answer.headers["Retry-After"]) == found.seconds
+    return Counter(answer.status for answer in answers)
 
 
 @pytest.mark.slow
 def test_workers_count_together_and_exactly(server, caller):
     assert flood(server, 60, lambda _: caller) == {200: 60}
-    _, answered = server.get(CUSTOMERS, caller)
-    assert told(answered).left == 100 - 62
+    assert told(server.get(CUSTOMERS, caller).headers).left == 100 - 62
 
 
 @pytest.mark.slow
@@ -386,6 +385,6 @@ def test_worker_without_the_cache_counts_for_itself_and_says_what_is_missing(
     lines = INI.splitlines()
     ini = "\n".join(line for line in lines if not line.startswith("cache2"))
     with limited(tmp_path, settings, 1, ini) as server:
-        seen = [told(server.get(CUSTOMERS, {})[1]).left for _ in range(2)]
+        seen = [told(server.get(CUSTOMERS, {}).headers).left for _ in range(2)]
     assert seen == [99, 98]
     assert "uWSGI has no cache named counters" in server.output

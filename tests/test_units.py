@@ -14,6 +14,7 @@ MOST = 1.5
 """The exposure that is admitted, of 10; a bare service has 9.6."""
 
 
+SETUP = (DEPLOY / "server-setup").read_text()
 UNITS = sorted(path.name for path in DEPLOY.glob("myapp*.*"))
 SERVICES = [name for name in UNITS if name.endswith(".service")]
 
@@ -23,7 +24,9 @@ def units(tmp_path):
     """The units as they are on a server, whose programs are there."""
     for name in UNITS:
         text = (DEPLOY / name).read_text()
-        there = re.sub(r"(?m)^(Exec\w+)=/var/app/\S+", r"\1=/bin/true", text)
+        there = re.sub(
+            r"(?m)^(Exec\w+)=/(var/app|usr/local)/\S+", r"\1=/bin/true", text
+        )
         assert ("/bin/true" in there) == name.endswith(".service")
         (tmp_path / name).write_text(there)
     return tmp_path
@@ -48,6 +51,26 @@ def test_service_exposes_little(units, name):
     found = re.search(rf"Overall exposure level for {name}: ([\d.]+)", answer)
     assert found, answer
     assert float(found[1]) <= MOST, answer
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_service_reads_settings_that_are_written_by_root(name):
+    (folder,) = re.findall(r"(?m) settings=(\S+)$", SETUP)
+    written = {
+        f"{folder}/{file}"
+        for file in re.findall(r'keep .* "\$settings/(.+)" <<', SETUP)
+    }
+    files = re.findall(r"(?m)^EnvironmentFile=(.+)$", (DEPLOY / name).read_text())
+    assert {file for file in files if file[0] != "-"} <= written
+    assert all(file.removeprefix("-").startswith(f"{folder}/") for file in files)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_service_starts_no_console_script_by_its_shebang(name):
+    # It names the release for which the environment was made; that may be gone.
+    started = re.findall(r"(?m)^Exec\w+=(\S+)", (DEPLOY / name).read_text())
+    for program_ in started:
+        assert "/.venv/" not in program_ or program_.endswith("/.venv/bin/python3")
 
 
 def test_service_kills_nothing_before_its_requests_have_ended():

@@ -319,7 +319,7 @@ def without_redis(settings, anna):
     app.extensions["myapp"].engine.dispose()
 
 
-NEED_REDIS = ("checkout_sessions", "health_ready")
+NEED_REDIS = "checkout_sessions"
 
 
 @EVERY

@@ -17,7 +17,9 @@ ROOT = Path(__file__).parents[1]
 INI = (ROOT / "myapp.ini").read_text()
 PATIENCE = 30  # seconds until a test gives up waiting
 WSGI = '''\
-"""The application as shipped; each answer says which worker gave it."""
+"""The application as shipped; each answer says which worker and process gave it."""
+
+import os
 
 import uwsgi
 
@@ -28,8 +30,8 @@ shipped = create_app()
 
 def app(environ, start_response):
     def start(status, headers, *exc_info):
-        named = [*headers, ("X-Worker", str(uwsgi.worker_id()))]
-        return start_response(status, named, *exc_info)
+        who = [("X-Worker", str(uwsgi.worker_id())), ("X-Process", str(os.getpid()))]
+        return start_response(status, headers + who, *exc_info)
 
     return shipped(environ, start)
 '''
