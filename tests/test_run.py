@@ -413,7 +413,8 @@ def test_command_after_a_start_works(first):
 def test_flask_run_in_a_fresh_clone_can_sign_in_at_once(checkout):
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    options = ("--debug", "run", "--port", str(port))
+    # Now and then the reloader does not notice a Ctrl-C.
+    options = ("--debug", "run", "--no-reload", "--port", str(port))
     with running(checkout, "flask", *options) as run:
         run.docs = run.until(r"Running on (\S+)")[1] + "/docs"
         assert run.send("GET", "/.well-known/jwks.json", {})[0] == 200
