@@ -113,7 +113,10 @@ def _with_entry(write: Any, fields: Sequence[str], shown: Columns) -> Select[Any
     # If-Match that had to wait for another does not see what it replaced: it names
     # all that it wrote.
     before = table.alias("before")
-    same = (before.c[key.name] == written.c[key.name] for key in table.primary_key)
+    # Found by the parameters: joined by columns, all rows of the tenant may be read.
+    keys = {"account_id": bindparam("tenant", type_=Uuid())}
+    keys["id"] = bindparam("wanted_id", type_=Uuid())
+    same = (before.c[key.name] == keys[key.name] for key in table.primary_key)
     replaced = and_(*same, before.c.version == written.c.version - 1)
     unseen = before.c.version.is_(None)
     names = _names({f: or_(unseen, _differ(before.c[f], written.c[f])) for f in fields})

@@ -9,7 +9,7 @@ from threading import Barrier
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.exc import StatementError
 
 from myapp import db
@@ -19,6 +19,7 @@ from myapp.contract_rules import ContractError
 from myapp.customers.models import CUSTOMER, Customer, customers
 from myapp.errors import Conflict, NotFound
 from myapp.sql_repository import SqlRepository
+from tests.actors import sign_up
 from tests.stores import CUSTOMERS, on_postgresql
 
 pytestmark = pytest.mark.usefixtures("at_work")
@@ -159,6 +160,37 @@ def test_list_sorted_and_filtered_pages_both(tenant):
         add(tenant, name, created_at=noon(day))
     query = {"name[gt]": "a", "sort": "-created_at", "limit": "2"}
     assert names(tenant, **query) == ["d", "b", "e", "c"]
+
+
+# --- what a statement reads
+
+
+ROWS_READ = text(
+    "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables"
+    " WHERE relname = 'customers'"
+)
+AS_IF_MANY_TENANTS = (
+    "ALTER TABLE customers ALTER account_id SET (n_distinct = 10000)",
+    "ANALYZE customers",
+)
+
+
+@on_postgresql
+def test_change_reads_its_row_alone_however_many_the_tenant_has(start_app, databases):
+    urls = databases.clone()
+    app = start_app(**urls)
+    tenant = UUID(sign_up(app.test_client(), "acme").account_id)
+    with db.use(app.extensions["myapp"]):
+        chosen = [add(tenant, str(number)) for number in range(100)][50]
+        owner = create_engine(urls["MIGRATION_DATABASE_URL"], poolclass=NullPool)
+        with owner.begin() as connection:
+            for statement in AS_IF_MANY_TENANTS:
+                connection.execute(text(statement))
+        with db.transaction(tenant) as connection:
+            connection.execute(text("SET LOCAL enable_seqscan = off"))
+            before = connection.scalar(ROWS_READ) or 0
+            customers.replace(tenant, chosen, CUSTOMERS.values("new"), 1)
+            assert connection.scalar(ROWS_READ) - before <= 3
 
 
 # --- transactions
