@@ -35,6 +35,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write-table", action="store_true", help=table)
     parser.addoption("--all", action="store_true", help="also what is slow, as CI does")
     way = "serve operations in front of Flask, or through it"
+    server = "have every request of a client pass through it"
+    parser.addoption("--server", choices=("gunicorn",), help=server)
     parser.addoption("--lane", choices=("on", "off"), default="on", help=way)
 
 
@@ -144,22 +146,36 @@ def settings(
 
 
 @pytest.fixture(scope="session")
-def app(settings: dict[str, Any]) -> Iterator[Flask]:
+def client_class(pytestconfig: pytest.Config) -> type[DeclaredClient]:
+    """What a test calls an application with."""
+    if pytestconfig.getoption("--server"):
+        from tests.gunicorn_client import GunicornClient
+
+        return GunicornClient
+    return DeclaredClient
+
+
+@pytest.fixture(scope="session")
+def app(
+    settings: dict[str, Any], client_class: type[DeclaredClient]
+) -> Iterator[Flask]:
     """The application as shipped."""
     app = create_app(settings, FEATURES)
-    app.test_client_class = DeclaredClient
+    app.test_client_class = client_class
     yield app
     app.extensions["myapp"].engine.dispose()
 
 
 @pytest.fixture
-def start_app(settings: dict[str, Any]) -> Iterator[Callable[..., Flask]]:
+def start_app(
+    settings: dict[str, Any], client_class: type[DeclaredClient]
+) -> Iterator[Callable[..., Flask]]:
     """Start another application on the same stores, or with settings of its own."""
     started = []
 
     def start(**own: Any) -> Flask:
         started.append(app := create_app({**settings, **own}))
-        app.test_client_class = DeclaredClient
+        app.test_client_class = client_class
         return app
 
     yield start

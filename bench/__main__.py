@@ -83,7 +83,7 @@ def _limits(names: Sequence[str], ready: Stage) -> dict[str, Contestant]:
     """Return pgbench in the ways that are asked for, if there is one."""
     wanted = [name for name in names if name in pgbench.TITLES]
     database = ready.stores.database
-    program = programs.pgbench(database.programs)
+    program = programs.pgbench(database.server.programs)
     if not wanted:
         return {}
     if program is None:

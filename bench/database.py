@@ -59,9 +59,7 @@ class Server(PostgresServer):
 class Database(NamedTuple):
     """A migrated database and its server."""
 
-    port: int
-    pid: int
-    programs: Path
+    server: Server
     version: str
 
     @property
@@ -71,7 +69,7 @@ class Database(NamedTuple):
 
     def url(self, role: str) -> str:
         """Return where a role connects: postgres, owner, application or bare."""
-        return f"postgresql://{role}:{PASSWORD}@127.0.0.1:{self.port}/bench"
+        return f"postgresql://{role}:{PASSWORD}@127.0.0.1:{self.server.port}/bench"
 
     def execute(self, *statements: str) -> None:
         """Carry statements out as the superuser, each by itself."""
@@ -90,7 +88,7 @@ def migrated(folder: Path, *, synchronous_commit: bool = True) -> Iterator[Datab
             for statement in filter(str.strip, ROLES.split(";")):
                 connection.execute(statement.encode())
             version = connection.info.parameter_status("server_version") or ""
-        database = Database(server.port, server.pid, server.programs, version)
+        database = Database(server, version)
         _migrate(database)
         database.execute(
             "GRANT SELECT, INSERT, UPDATE, DELETE ON customers TO bare",

@@ -1,27 +1,17 @@
 """Puts what was measured where it is read: docs/speed.md, its plots, and README.md."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from bench import machine, plot, report
 from bench.arguments import QUICK
 from bench.ours import ROOT
 from bench.samples import Results
+from devtools.pages import put
 
 PAGE, README = ROOT / "docs/speed.md", ROOT / "README.md"
-END = "<!-- end -->"
 COMMAND = "./run bench"
 SHOWN = (*QUICK, "fastapi_asyncpg", "guide")
 """Whom README and the plot show."""
-
-
-def put(file: Path, command: str, text: str) -> None:
-    """Replace what stands between a command's marker and the end in a file."""
-    before, found, rest = file.read_text().partition(f"<!-- {command} -->\n")
-    _, end, after = rest.partition(END)
-    if not found or not end:
-        raise RuntimeError(f"{file.name} has no place for it: <!-- {command} --> {END}")
-    file.write_text(f"{before}{found}\n{text.strip()}\n\n{end}{after}")
 
 
 def write_comparison(

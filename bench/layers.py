@@ -84,6 +84,7 @@ def layers(found: Stage) -> dict[str, Layer]:
     }
     request = environ["myapp.request"] = Request(operation, environ, {})
     request.signed_in = authenticate(header)
+    environ["myapp.status"] = 200
     record, body = customers.retrieve(tenant.id, id), BODY.encode()
     recent.SECONDS = 3600  # so that the first row is what is remembered
     return {
@@ -94,7 +95,7 @@ def layers(found: Stage) -> dict[str, Layer]:
         ),
         "rate limit": lambda: rate_limits.count(request),
         "request id": lambda: _request_id(environ),
-        "log line": lambda: log.write_request(_line(environ, 200, 0.001)),
+        "log line": lambda: log.write_request(_line(environ, 0.001)),
         "entity tag": lambda: CUSTOMER.entity_tag(record),
         "the record as JSON": lambda: CUSTOMER.represent(record),
         "a body, read and checked": lambda: CUSTOMER.validate(loads(body)),

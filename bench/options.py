@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from bench.document import PAGE, put
+from bench.document import PAGE
+from devtools.pages import put
 
 
 def options(command: str, description: str, seconds: int) -> argparse.Namespace:

@@ -76,9 +76,9 @@ class Pgbench(NamedTuple):
 
     def sample(self, operation: str, seconds: int, seed: int) -> Sample:
         """Run transactions for some seconds; its own processor time is the client's."""
-        before = _children_seconds(), cpu_seconds(self.database.pid)
+        before = _children_seconds(), cpu_seconds(self.database.server.pid)
         said = self._run(operation, seconds, seed)
-        after = _children_seconds(), cpu_seconds(self.database.pid)
+        after = _children_seconds(), cpu_seconds(self.database.server.pid)
         if operation in WRITES:
             put_back(self.database)
         counted, rate = COUNTED.search(said), RATE.search(said)

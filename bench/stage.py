@@ -37,7 +37,7 @@ class Stage(NamedTuple):
         """Return a server that is asked for customers: by all tenants, or some."""
         database = self.stores.database
         put_back = partial(population.put_back, database)
-        return Served(server, self.load(tenants), database.pid, put_back)
+        return Served(server, self.load(tenants), database.server.pid, put_back)
 
     def load(self, tenants: list[Tenant] | None = None) -> Load:
         """Return the load on customers: of all tenants, or of some."""

@@ -42,12 +42,17 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        said = store_errors.remedy_of(error)
-        if said is None and isinstance(error, Problem):
-            said = _described(error)
+        said = _explanation(error)
         if said is None:
             raise
         raise click.ClickException(said) from error
+
+
+def _explanation(error: Exception) -> str | None:
+    said = store_errors.remedy_of(error)
+    if said is None and isinstance(error, Problem):
+        return _described(error)
+    return said
 
 
 def _described(problem: Problem) -> str:
@@ -111,7 +116,8 @@ def purge_command() -> None:
         try:
             click.echo(f"{chore.name}: {chore.run()} removed")
         except Exception as error:  # the others are done all the same
-            click.echo(f"{chore.name}: failed", err=True)
+            reason = _explanation(error) or error
+            click.echo(f"{chore.name}: failed: {reason}", err=True)
             failed.append(error)
     if failed:
         raise failed[0]

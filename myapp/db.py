@@ -5,7 +5,6 @@ One process may hold several applications (tests do): each has its `Stores`, and
 ContextVar says whose request, command or test is running.
 """
 
-import select
 import sqlite3
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -14,10 +13,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
-import psycopg
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Connection, Engine, event, text
-from sqlalchemy.exc import InvalidatePoolError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from werkzeug.local import LocalProxy
 
@@ -191,22 +189,6 @@ def _set_up_sqlite(connection: Any, record: Any) -> None:
     connection.isolation_level = None  # BEGIN is ours: see _begin
     for pragma in ("foreign_keys=on", "journal_mode=wal", "synchronous=normal"):
         connection.execute(f"PRAGMA {pragma}")
-
-
-@event.listens_for(Engine, "connect")
-def _set_up_postgresql(connection: Any, record: Any) -> None:
-    if isinstance(connection, psycopg.Connection):
-        record.info["readable"] = readable = select.poll()
-        readable.register(connection.fileno(), select.POLLIN)
-
-
-@event.listens_for(Engine, "checkout")
-def _refuse_ended(connection: Any, record: Any, _: Any) -> None:
-    # While it is idle a server says nothing but that it ends. To look costs 0.4 µs; a
-    # round trip, as SQLAlchemy's pre_ping, 45 µs.
-    readable = record.info.get("readable")
-    if readable is not None and readable.poll(0):
-        raise InvalidatePoolError()
 
 
 @event.listens_for(Engine, "begin")

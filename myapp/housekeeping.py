@@ -6,7 +6,8 @@ transactions of that account. Rows that somebody else is removing are left to th
 two purges do not wait for each other.
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from functools import partial
 from typing import Any, NamedTuple
@@ -28,6 +29,8 @@ from sqlalchemy import (
 from myapp import db, tables
 from myapp.errors import Unprocessable
 from myapp.tables import Base
+
+logger = logging.getLogger(__name__)
 
 BATCH = 1000
 """Rows that one transaction removes at most: nobody waits long for its locks."""
@@ -53,7 +56,24 @@ def remove_expired(model: Any, kept: timedelta = timedelta(0)) -> None:
 def _purge(table: Table, kept: timedelta) -> int:
     expired = table.c.expires_at < tables.now() - kept
     owners = found_by_owner(select(table.c.account_id).where(expired).distinct())
-    return sum(_remove(owner, table, expired) for owner in owners)
+    return of_each(owners, lambda owner: _remove(owner, table, expired))
+
+
+def of_each(owners: Iterable[UUID], remove: Callable[[UUID], int]) -> int:
+    """Remove something of each account; return how much there was.
+
+    Where that fails the others still have their turn; then the first failure is raised.
+    """
+    removed, failed = 0, []
+    for owner in owners:
+        try:
+            removed += remove(owner)
+        except Exception as error:
+            logger.warning("What account %s has is not removed: %s", owner, error)
+            failed.append(error)
+    if failed:
+        raise failed[0]
+    return removed
 
 
 def found_by_owner(ids: Select[Any]) -> list[UUID]:

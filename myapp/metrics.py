@@ -47,7 +47,7 @@ class Metrics:
         self._stores = stores
         self._folder = folder
         self._sampled_at = 0.0
-        self._known: dict[tuple[int, str], Histogram] = {}
+        self._known: dict[tuple[int, int], Histogram] = {}
         self._made: Series | None = None
         self._making = Lock()
         self._complained = False
@@ -66,28 +66,23 @@ class Metrics:
     ) -> Iterable[bytes]:
         """Answer one request, and count it (PEP 3333)."""
         started = perf_counter()
-        answered = "500"
-
-        def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
-            nonlocal answered
-            answered = status
-            return start_response(status, headers, *error)
-
         try:
-            return self._application(environ, start)
+            return self._application(environ, start_response)
         finally:
             try:
-                self._count(environ.get("myapp.request"), answered[:3], started)
+                self._count(environ, started)
             except OSError as error:  # that is no reason to fail a request
                 self._complain(error)
 
-    def _count(self, request: "Request | None", status: str, started: float) -> None:
+    def _count(self, environ: "Environ", started: float) -> None:
+        request: Request | None = environ.get("myapp.request")
+        status = environ["myapp.status"]
         operation = request.operation if request else None
         # By identity: to hash an operation costs more than all the rest.
-        key = (id(operation), status[0])
+        key = (id(operation), status // 100)
         known = self._known.get(key) or self._add(key, operation)
         known.observe(perf_counter() - started)
-        if status >= "400":
+        if status >= 400:
             self._series.problems.labels(_name(operation), status).inc()
         if monotonic() - self._sampled_at > SAMPLED:
             self._sample()
@@ -97,7 +92,7 @@ class Metrics:
             self._complained = True
             logger.warning("The figures cannot be written: %s", error)
 
-    def _add(self, key: tuple[int, str], operation: "Operation | None") -> Histogram:
+    def _add(self, key: tuple[int, int], operation: "Operation | None") -> Histogram:
         made = self._series.requests.labels(_name(operation), f"{key[1]}xx")
         self._known[key] = made
         return made

@@ -207,7 +207,7 @@ class Operation:
 
     def _carry_out(self, request: Request) -> Result:
         """Call the handler; its changes are put down to whom it serves."""
-        if self.kind.method == "GET":  # what an action does is its own affair
+        if self.kind.method == "GET":  # a list or a retrieval changes nothing
             return self.handler(request)
         who = request.signed_in.subject if request.signed_in else "anonymous"
         request_id = request.environ.get("myapp.request_id")

@@ -8,7 +8,6 @@ transactions have the others.
 
 from collections import deque
 from collections.abc import Mapping
-from math import inf
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -38,7 +37,6 @@ class Pipelines:
         self._prepares = settings["PREPARED_STATEMENTS"]
         self._most = settings["SQL_CONNECTIONS"] // 2
         self._free: deque[Pipeline] = deque()
-        self._trusted_from = -inf
         event.listen(engine, "engine_disposed", self._dispose)
 
     def run(
@@ -50,7 +48,7 @@ class Pipelines:
             try:
                 return pipeline.run(query, tenant, values)
             except Unanswered:
-                self._distrust()
+                self._connector.doubt()
                 raise
             except psycopg.errors.ReadOnlySqlTransaction:
                 pipeline.close()  # another host of the list may take writes
@@ -60,12 +58,6 @@ class Pipelines:
         except (SQLAlchemyError, psycopg.Error) as error:
             store_errors.reraise(error)
 
-    def _distrust(self) -> None:
-        """Use no connection that was there before: each would be waited for in vain."""
-        self._trusted_from = monotonic()
-        self._connector.doubt()
-        self._dispose(self._engine)
-
     def _take(self) -> Pipeline:
         try:
             pipeline = self._free.pop()  # the last one used: its statements are there
@@ -74,7 +66,8 @@ class Pipelines:
         now = monotonic()
         # To look takes another thread's turn: not where it was in use just before.
         idle = now - pipeline.used_at > IDLE
-        if now < pipeline.until and not (idle and pipeline.has_ended()):
+        is_due = now > pipeline.until or pipeline.used_at < self._connector.doubted_at
+        if not (is_due or idle and pipeline.has_ended()):
             return pipeline
         pipeline.pooled.close()
         return self._fetch()
@@ -82,9 +75,6 @@ class Pipelines:
     def _fetch(self) -> Pipeline:
         pooled = self._engine.raw_connection()
         pipeline: Pipeline | None = pooled.info.get("pipeline")
-        if pipeline is not None and pipeline.used_at < self._trusted_from:
-            pooled.invalidate()
-            return self._fetch()
         if pipeline is None:
             connection: Any = pooled.driver_connection
             pipeline = Pipeline(connection, self._seconds, self._prepares)

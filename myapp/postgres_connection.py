@@ -5,7 +5,9 @@ is gone, ends nothing. So whoever waits has a deadline of its own, a little late
 `pipeline.py` has one, and for all that SQLAlchemy sends it is here.
 """
 
+import select
 from collections.abc import Mapping
+from math import inf
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -13,6 +15,7 @@ import psycopg
 from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Engine, ExceptionContext, event
+from sqlalchemy.exc import InvalidatePoolError
 
 from myapp.breaker import Breaker
 
@@ -71,7 +74,13 @@ def _connection(*args: Any, **parameters: Any) -> BoundedConnection:
 
 
 class Connector:
-    """Makes an engine's connections: bounded, and few where they are made in vain."""
+    """Makes an engine's connections: bounded, and few where they are made in vain.
+
+    Those that are older than the last doubt are not used any more.
+    """
+
+    doubted_at = -inf
+    """When the server last did not answer, by the monotonic clock."""
 
     def __init__(self, engine: Engine, settings: Mapping[str, Any]) -> None:
         self._seconds = deadline(settings)
@@ -80,10 +89,16 @@ class Connector:
             "PostgreSQL", (late,), psycopg.OperationalError, 1, PAUSE, PATIENCE
         )
         event.listen(engine, "do_connect", self._connect)
+        event.listen(engine, "connect", self._set_up)
+        event.listen(engine, "checkout", self._refuse)
         event.listen(engine, "handle_error", self._look_at)
 
     def doubt(self) -> None:
-        """Let one connection show that the server is there, before others are made."""
+        """Let one new connection show that the server is there, before others do.
+
+        Those that are there would be waited for in vain, one after the other.
+        """
+        self.doubted_at = monotonic()
         self._breaker.doubt()
 
     def _connect(
@@ -92,6 +107,19 @@ class Connector:
         connection = self._breaker.call(_connection, *args, **parameters)
         connection.seconds = self._seconds
         return connection
+
+    @staticmethod
+    def _set_up(connection: Any, record: Any) -> None:
+        record.info["since"] = monotonic()
+        record.info["readable"] = readable = select.poll()
+        readable.register(connection.fileno(), select.POLLIN)
+
+    def _refuse(self, _connection: Any, record: Any, _: Any) -> None:
+        # While it is idle a server says nothing but that it ends. To look costs 0.4 µs;
+        # a round trip, as SQLAlchemy's pre_ping, 45 µs.
+        info = record.info
+        if info["since"] < self.doubted_at or info["readable"].poll(0):
+            raise InvalidatePoolError()
 
     def _look_at(self, context: ExceptionContext) -> None:
         error = context.original_exception

@@ -1,6 +1,7 @@
 """One WSGI wrapper around everything: request id, security headers, one log line.
 
-It also says which application's stores are at work, and answers whatever the
+It leaves `myapp.request_id` and `myapp.status` in the environment, for what is wrapped
+around it. It also says which application's stores are at work, and answers whatever the
 application itself could not.
 """
 
@@ -47,11 +48,10 @@ class RequestLog:
         """Answer one request, and log it (PEP 3333)."""
         started = perf_counter()
         request_id = environ["myapp.request_id"] = _request_id(environ)
-        answered = "500"
+        environ["myapp.status"] = 500
 
         def start(status: str, headers: Headers, exc_info: Any = None) -> Any:
-            nonlocal answered
-            answered = status
+            environ["myapp.status"] = int(status[:3])
             headers.append(("X-Request-Id", request_id))
             given = dict(headers)
             headers += [each for each in SECURITY_HEADERS if each[0] not in given]
@@ -65,8 +65,7 @@ class RequestLog:
             except Exception as error:
                 return _send(errors.respond(error, request_id), start)
             finally:
-                line = _line(environ, int(answered[:3]), perf_counter() - started)
-                log.write_request(line)
+                log.write_request(_line(environ, perf_counter() - started))
 
 
 def _request_id(environ: "Environ") -> str:
@@ -83,7 +82,7 @@ def _send(reply: Reply, start: Any) -> Iterable[bytes]:
     return [reply.body]
 
 
-def _line(environ: "Environ", status: int, seconds: float) -> bytes:
+def _line(environ: "Environ", seconds: float) -> bytes:
     """Return the log line: never a query, a header or a body, which hold secrets."""
     request: Request | None = environ.get("myapp.request")
     principal = request.signed_in if request else None
@@ -92,7 +91,7 @@ def _line(environ: "Environ", status: int, seconds: float) -> bytes:
         "request_id": environ["myapp.request_id"],
         "method": environ.get("REQUEST_METHOD"),  # uWSGI passes on nonsense without
         "path": environ["PATH_INFO"][:LONGEST_PATH],
-        "status": status,
+        "status": environ["myapp.status"],
         "ms": round(seconds * 1000, 1),
         "peer": environ.get("REMOTE_ADDR"),
         "account_id": principal and principal.account_id,

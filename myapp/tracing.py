@@ -6,7 +6,7 @@ much is traced, and what else goes with it, say OpenTelemetry's own variables
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -53,31 +53,24 @@ class Traces:
             for name in ("traceparent", "tracestate")
             if f"HTTP_{name.upper()}" in environ
         }
-        answered = "500"
-
-        def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
-            nonlocal answered
-            answered = status
-            return start_response(status, headers, *error)
-
         method = environ.get("REQUEST_METHOD", "?")
         with self._tracer.start_as_current_span(
             method, PROPAGATOR.extract(sent), SpanKind.SERVER
         ) as span:
             try:
-                return self._application(environ, start)
+                return self._application(environ, start_response)
             finally:
                 if span.is_recording():
-                    _describe(span, environ, int(answered[:3]))
+                    _describe(span, environ)
 
 
-def _describe(span: Span, environ: "Environ", status: int) -> None:
+def _describe(span: Span, environ: "Environ") -> None:
     """Say what a request was: as the log line, never a query, a header or a body.
 
     The names are those of OpenTelemetry's conventions for HTTP spans.
     """
     request: Request | None = environ.get("myapp.request")
-    method = environ.get("REQUEST_METHOD", "?")
+    method, status = environ.get("REQUEST_METHOD", "?"), environ["myapp.status"]
     span.set_attribute("http.request.method", method)
     span.set_attribute("url.path", environ["PATH_INFO"][:1000])
     span.set_attribute("http.response.status_code", status)

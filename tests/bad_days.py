@@ -1,28 +1,21 @@
-"""What befalls the stores of a service, and what those who call it see meanwhile.
+"""What those who call a service see while its stores fail (devtools/faults.py).
 
-Each fault is begun, lasts a while, and ends; all the time every probe calls again and
-again. What they saw is the table of docs/bad-days.md.
+Each fault lasts a while, and all the time every probe calls again and again. What they
+saw is the table of docs/bad-days.md.
 """
 
-import os
-import re
-import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from threading import Event
 from time import monotonic, sleep
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import psycopg
-import pytest
-from redis import Redis
-
-from devtools.postgres_server import PostgresServer
-from devtools.redis_server import RedisServer
-from tests.uwsgi_server import Answer, UwsgiServer
+from devtools.faults import Fault, Stores
+from devtools.pages import put
+from tests.servers import Answer
+from tests.uwsgi_server import UwsgiServer
 
 PAGE = Path(__file__).parents[1] / "docs" / "bad-days.md"
 COMMAND = "./run test tests/test_bad_days.py --all --write-table"
@@ -32,146 +25,6 @@ IN_A_ROW = 20
 """Successes that say that all is well: more than one worker has answered."""
 RECOVERS_WITHIN = 30
 """Seconds after which a test gives up; how long it takes is in the table."""
-
-
-# --- the faults
-
-
-class Stores(NamedTuple):
-    """The servers of one service, and a superuser's connection that stays open."""
-
-    postgres: PostgresServer
-    redis: RedisServer
-    role: str
-    """As whom the service connects to PostgreSQL."""
-    settings: Mapping[str, str]
-    """The URLs of its database."""
-
-    @property
-    def redis_client(self) -> Redis:
-        return Redis(unix_socket_path=str(self.redis.socket))
-
-    def sql(self, *statements: str) -> list[tuple[Any, ...]]:
-        """Send statements as the superuser; return the rows of the last."""
-        url = self.postgres.url.replace("+psycopg", "")
-        with psycopg.connect(url, autocommit=True) as connection:
-            *before, last = statements
-            for statement in before:
-                connection.execute(statement.encode())
-            cursor = connection.execute(last.encode())
-            return cursor.fetchall() if cursor.description else []
-
-    def processes(self) -> list[int]:
-        """Return the processes of PostgreSQL, the one that starts others first."""
-        found = self.sql(
-            "SELECT pid FROM pg_stat_activity WHERE pid != pg_backend_pid()"
-        )
-        return [self.postgres.pid, *(pid for (pid,) in found)]
-
-
-Fault = Callable[[Stores], Any]
-"""A context manager: the fault begins, lasts as long as the block, and ends."""
-
-
-@contextmanager
-def restarted(stores: Stores) -> Iterator[None]:
-    stores.postgres.halt()
-    yield
-    stores.postgres.launch()
-
-
-@contextmanager
-def killed(stores: Stores) -> Iterator[None]:
-    for process in stores.processes():
-        send(process, signal.SIGKILL)
-    stores.postgres.halt()
-    yield
-    until_it_works(stores.postgres.launch)
-
-
-@contextmanager
-def stopped(stores: Stores) -> Iterator[None]:
-    processes = stores.processes()
-    for process in processes:
-        send(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in processes:
-            send(process, signal.SIGCONT)
-
-
-@contextmanager
-def read_only(stores: Stores) -> Iterator[None]:
-    _set_read_only(stores, "on")
-    yield
-    _set_read_only(stores, "off")
-
-
-def _set_read_only(stores: Stores, value: str) -> None:
-    stores.sql(
-        "SET default_transaction_read_only = off",
-        f"ALTER SYSTEM SET default_transaction_read_only = {value}",
-        "SELECT pg_reload_conf()",
-    )
-
-
-@contextmanager
-def out_of_connections(stores: Stores) -> Iterator[None]:
-    ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename ="
-    stores.sql(
-        f"ALTER ROLE {stores.role} CONNECTION LIMIT 0", f"{ended} '{stores.role}'"
-    )
-    yield
-    stores.sql(f"ALTER ROLE {stores.role} CONNECTION LIMIT -1")
-
-
-@contextmanager
-def refused(stores: Stores) -> Iterator[None]:
-    stores.redis.stop()
-    yield
-    stores.redis.start()
-
-
-@contextmanager
-def hung(stores: Stores) -> Iterator[None]:
-    [process] = [stores.redis_client.info("server")["process_id"]]
-    send(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        send(process, signal.SIGCONT)
-
-
-@contextmanager
-def flushed(stores: Stores) -> Iterator[None]:
-    stores.redis_client.flushall()
-    yield
-
-
-@contextmanager
-def full(stores: Stores) -> Iterator[None]:
-    stores.redis_client.config_set("maxmemory", 1)
-    yield
-    stores.redis_client.config_set("maxmemory", 0)
-
-
-def send(process: int, number: signal.Signals) -> None:
-    """Send a signal to a process, if it is still there."""
-    try:
-        os.kill(process, number)
-    except ProcessLookupError:
-        pass
-
-
-def until_it_works(call: Callable[[], None]) -> None:
-    """Make a call again while it fails: what was killed is not gone at once."""
-    for _ in range(5):
-        try:
-            return call()
-        except RuntimeError:
-            sleep(0.2)
-    call()
 
 
 # --- the probes
@@ -280,13 +133,7 @@ def row(name: str, reports: Mapping[str, Report]) -> str:
 
 
 def write(rows: Mapping[str, str], probes: list[str]) -> None:
-    """Write the table between the marks of the page."""
+    """Write the table into the page."""
     head = ["fault", *probes, "all well again after"]
-    table = f"| {' | '.join(head)} |\n|{'---|' * len(head)}\n{''.join(rows.values())}"
-    marked = re.compile(
-        rf"(<!-- {re.escape(COMMAND)} -->\n).*?(<!-- end -->)", re.DOTALL
-    )
-    text, written = marked.subn(rf"\g<1>\n{table}\n\g<2>", PAGE.read_text())
-    if not written:
-        pytest.fail(f"{PAGE} has no place for the table: <!-- {COMMAND} -->")
-    PAGE.write_text(text)
+    rule = "---|" * len(head)
+    put(PAGE, COMMAND, f"| {' | '.join(head)} |\n|{rule}\n{''.join(rows.values())}")

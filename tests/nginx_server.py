@@ -4,15 +4,15 @@ import os
 import signal
 import ssl
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.programs import free_port, wait_for_port, program
+from tests.servers import ROOT, Answer, answer_of
 
-ROOT = Path(__file__).parents[1]
 SITE = (ROOT / "deploy" / "nginx.conf").read_text()
 PATIENCE = 30
 AROUND = """\
@@ -37,14 +37,6 @@ http {{
 }}
 """
 TRUSTING = ssl._create_unverified_context()
-
-
-class Answer(NamedTuple):
-    """What came back."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 class Nginx(NamedTuple):
@@ -82,11 +74,6 @@ class Nginx(NamedTuple):
             with closing(HTTPResponse(connection.sock)) as answer:
                 answer.begin()
                 return answer_of(answer)
-
-
-def answer_of(answer: HTTPResponse) -> Answer:
-    """Read an answer to its end."""
-    return Answer(answer.status, dict(answer.headers.items()), answer.read())
 
 
 def ask(connection: HTTPConnection, method: str, url: str, **sent: Any) -> Answer:

@@ -6,18 +6,20 @@ are not asserted, but written into docs/bad-days.md by `--write-table`.
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import make_url
 
+from devtools import faults
+from devtools.faults import Stores
 from devtools.postgres_server import PostgresServer
 from devtools.redis_server import RedisServer
 from tests import bad_days
 from tests.actors import OWNER, PASSWORD
-from tests.bad_days import Call, Report, Stores, live_through
+from tests.bad_days import Call, Report, live_through
 from tests.databases import PostgresDatabases
 from tests.uwsgi_server import UwsgiServer, serving
 
@@ -28,15 +30,15 @@ pytestmark = [
 WORKERS = 2
 JSON = {"Content-Type": "application/json"}
 FAULTS: dict[str, tuple[Any, float, str]] = {
-    "PostgreSQL restarted": (bad_days.restarted, 1, "sql"),
-    "PostgreSQL killed (-9)": (bad_days.killed, 1, "sql"),
-    "PostgreSQL stopped for 10 s": (bad_days.stopped, 10, "sql"),
-    "PostgreSQL read-only": (bad_days.read_only, 2, "sql_writes"),
-    "PostgreSQL out of connections": (bad_days.out_of_connections, 2, "sql"),
-    "Redis refused": (bad_days.refused, 3, "redis"),
-    "Redis hung": (bad_days.hung, 4, "redis"),
-    "Redis flushed": (bad_days.flushed, 1, "nothing"),
-    "Redis full": (bad_days.full, 2, "redis_writes"),
+    "PostgreSQL restarted": (faults.restarted, 1, "sql"),
+    "PostgreSQL killed (-9)": (faults.killed, 1, "sql"),
+    "PostgreSQL stopped for 10 s": (faults.stopped, 10, "sql"),
+    "PostgreSQL read-only": (faults.read_only, 2, "sql_writes"),
+    "PostgreSQL out of connections": (faults.out_of_connections, 2, "sql"),
+    "Redis refused": (faults.refused, 3, "redis"),
+    "Redis hung": (faults.hung, 4, "redis"),
+    "Redis flushed": (faults.flushed, 1, "nothing"),
+    "Redis full": (faults.full, 2, "redis_writes"),
 }
 """What is done, for how many seconds, and what is away then."""
 PUT_OFF = {
@@ -50,21 +52,31 @@ PUT_OFF = {
 
 
 @pytest.fixture(scope="module")
-def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
+def stores_and_urls(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Stores, Mapping[str, str]]]:
     """A PostgreSQL and a Redis of this test's own, for it ends them."""
     folder = tmp_path_factory.mktemp("redis")
     postgres = PostgresServer(tmp_path_factory.mktemp("postgresql"))
     with postgres, RedisServer(folder) as redis:
         settings = PostgresDatabases(postgres.url).clone()
         role = make_url(settings["DATABASE_URL"]).username or ""
-        yield Stores(postgres, redis, role, settings)
+        yield Stores(postgres, redis, role), settings
+
+
+@pytest.fixture(scope="module")
+def stores(stores_and_urls: tuple[Stores, Mapping[str, str]]) -> Stores:
+    """The servers to which something is done."""
+    return stores_and_urls[0]
 
 
 @pytest.fixture(scope="module")
 def server(
-    stores: Stores, tmp_path_factory: pytest.TempPathFactory
+    stores_and_urls: tuple[Stores, Mapping[str, str]],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[UwsgiServer]:
     """Two workers, with the limits of time that a server has."""
+    stores, urls = stores_and_urls
     own = {
         "MYAPP_CONFIG": "production",
         "MYAPP_SECRET_KEY": "s" * 40,
@@ -75,7 +87,7 @@ def server(
         "MAIL_URL": "smtp://127.0.0.1:1",
         "PUBLIC_URL": "https://api.example.com",
         "REDIS_URL": stores.redis.url,
-        **stores.settings,
+        **urls,
     }
     with serving(tmp_path_factory.mktemp("uwsgi"), own, WORKERS) as server:
         yield server

@@ -6,13 +6,11 @@ database of the test's own; whatever ends a key is done in another one, or past 
 
 import logging
 import os
-import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from time import sleep
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -23,6 +21,7 @@ from flask import Flask
 from sqlalchemy import ColumnClause
 from sqlalchemy.sql import visitors
 
+from devtools.faults import frozen
 from myapp import access, change_feed
 from myapp.api_keys import models as api_keys
 from myapp.change_feed import CHANNEL, DECIDING, HOLDS, ChangeFeed
@@ -30,6 +29,7 @@ from tests.actors import Actor, sign_in, sign_up
 from tests.databases import MIGRATIONS
 from tests.stores import on_postgresql
 from tests.tables import statements
+from tests.waiting import until
 
 pytestmark = on_postgresql
 
@@ -43,15 +43,6 @@ TERMINATE = f"SELECT pg_terminate_backend(pid) {LISTENER}"
 LOGGED = "myapp.change_feed"
 CLOCK: Any = change_feed
 """What has the clock that `pass_time` puts forward."""
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    """Wait for something; fail after ten seconds."""
-    for _ in range(PATIENCE * 100):
-        if is_so():
-            return
-        sleep(0.01)
-    pytest.fail("it has not come about")
 
 
 class World(NamedTuple):
@@ -353,14 +344,10 @@ def closed_to_others(connection: Any) -> Iterator[None]:
 @pytest.mark.skipif("TEST_DATABASE_URL" in os.environ, reason="not our own server")
 def test_hung_server_ends_what_was_remembered_within_a_second(world):
     world.remember()
-    process = world.listener
-    os.kill(process, signal.SIGSTOP)
-    try:
+    with frozen(world.listener):
         delete(world)
         world.pass_time(seconds=1)
         assert world.call() == 401
-    finally:
-        os.kill(process, signal.SIGCONT)
     world.beat()
     assert world.call() == 401
 
@@ -369,14 +356,10 @@ def test_hung_server_ends_what_was_remembered_within_a_second(world):
 def test_server_that_hangs_for_long_is_left(start, caplog):
     world = start(SQL_TIMEOUT=0.1)
     world.remember()
-    process = world.listener
-    os.kill(process, signal.SIGSTOP)
-    try:
+    with frozen(world.listener):
         world.beat()
         assert world.call() == 200
         assert "not answered in time" in caplog.text
-    finally:
-        os.kill(process, signal.SIGCONT)
 
 
 @pytest.mark.parametrize("table", DECIDING)

@@ -6,7 +6,6 @@ No time is asserted; all of them are written into docs/scaling.md by `--write-ta
 """
 
 import json
-import re
 import signal
 import ssl
 import threading
@@ -23,6 +22,7 @@ from uuid import uuid4
 
 import pytest
 
+from devtools.pages import put
 from devtools.redis_server import RedisServer
 from tests import cluster as clusters
 from tests.actors import OWNER, PASSWORD
@@ -296,7 +296,7 @@ def test_cluster_loses_machines_and_no_acknowledged_write(
     text = report(seen, writes, len(acknowledged), len(found))
     print(text)
     if pytestconfig.getoption("--write-table"):
-        write_table(text)
+        put(PAGE, COMMAND, text)
 
 
 def lose(cluster: Cluster, name: str) -> None:
@@ -333,13 +333,3 @@ def report(
         f" were acknowledged: 0 of them are lost, none is there twice. Of the"
         f" {unknown:,} that failed {found - acknowledged:,} are there, once."
     )
-
-
-def write_table(text: str) -> None:
-    """Put what was seen where it is read."""
-    page = PAGE.read_text()
-    place = re.compile(
-        rf"(<!-- {re.escape(COMMAND)} -->\n).*?(<!-- end -->)", re.DOTALL
-    )
-    assert place.search(page), f"{PAGE.name} has no place for the table"
-    PAGE.write_text(place.sub(lambda found: f"{found[1]}\n{text}\n\n{found[2]}", page))

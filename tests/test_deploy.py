@@ -349,7 +349,7 @@ def test_deployments_under_load_fail_no_request(
     assert deployed.status == 0, deployed.said
     assert "\nreload\n" in deployed.said
     assert server.answer() == (200, "with another package", "2.0")
-    serving, migrated = server.current(), server.releases()[-2]
+    serving = server.current()
 
     # One that is broken: it is not in service for a moment.
     checkout.commit("broken", wsgi="import nothing_that_is_there")
@@ -377,15 +377,24 @@ def test_deployments_under_load_fail_no_request(
     assert deployed.status == 0, deployed.said
     assert server.answer() == (200, "migrated", "1.0")
 
-    # One that shows its fault in service alone: the one before is put back.
+    # And four as they are made every day.
     ini.write_text((ROOT / "myapp.ini").read_text())
+    for number in range(1, 5):
+        checkout.commit(f"change {number}")
+        deployed = under_load(f"change {number}")
+        assert deployed.status == 0, deployed.said
+        assert "\nreload\n" in deployed.said
+        assert server.answer() == (200, f"change {number}", "1.0")
+    serving = server.current()
+
+    # One that shows its fault in service alone: the one before is put back.
     broken = 'if "/current/" in __file__:\n    raise RuntimeError("only here")\n'
     checkout.commit("broken in service", wsgi=broken + WSGI)
     deployed = checkout.deploy(server)
     assert deployed.status == 1
     assert "could not load the application" in deployed.said
-    assert f"going back to {migrated}" in deployed.said
-    assert server.answer() == (200, "migrated", "1.0")
+    assert f"going back to {serving}" in deployed.said
+    assert server.answer() == (200, "change 4", "1.0")
 
     # And two at once: the second is told.
     with (server.prefix / "deploy.lock").open("a+") as lock:
@@ -393,7 +402,7 @@ def test_deployments_under_load_fail_no_request(
         deployed = checkout.deploy(server)
     assert deployed.status == 1
     assert "Another deployment is at work" in deployed.said
-    assert server.current() == migrated
+    assert server.current() == serving
 
 
 def test_deployment_of_what_is_in_no_commit_is_refused(checkout: Checkout) -> None:

@@ -4,8 +4,8 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from time import sleep
 from typing import Any, NamedTuple
 from urllib.parse import quote
 from uuid import uuid4
@@ -22,6 +22,7 @@ from myapp.errors import Unavailable
 from myapp.statement import Statement
 from tests.silent_server import silent_server
 from tests.stores import CHECKOUT_SESSIONS, on_sqlite
+from tests.waiting import until
 
 ANSWERED_BY = Statement(select(func.current_setting("unix_socket_directories")))
 NEXT_VALUE = Statement(select(func.nextval("numbers")))  # a write
@@ -198,9 +199,10 @@ class Redises:
 
     def wait(self) -> None:
         """Wait until the Sentinel knows both, and the replica has all."""
-        until(lambda: at(self.replica).info()["master_link_status"] == "up")
+        until(lambda: at(self.replica).info()["master_link_status"] == "up", RedisError)
         sentinel = at(self.sentinel)
-        until(lambda: sentinel.sentinel_master("mymaster")["num-slaves"] == 1)
+        known = partial(sentinel.sentinel_master, "mymaster")
+        until(lambda: known()["num-slaves"] == 1, RedisError)
 
     def kill_master(self) -> None:
         """End the master without a word."""
@@ -226,18 +228,6 @@ def at(port: int) -> Any:
     return Redis(port=port, decode_responses=True)
 
 
-def until(is_so: Callable[[], bool]) -> None:
-    """Wait until something is so; fail after 20 seconds."""
-    for _ in range(200):
-        try:
-            if is_so():
-                return
-        except RedisError:
-            pass
-        sleep(0.1)
-    pytest.fail("it has not come about")
-
-
 @pytest.fixture
 def redises(tmp_path: Path) -> Iterator[Redises]:
     started = Redises(tmp_path)
@@ -258,6 +248,6 @@ def test_replica_that_the_sentinels_choose_is_found(start_app, engine, tenant, r
         with pytest.raises(RedisError):
             CHECKOUT_SESSIONS.create(tenant)
 
-        until(lambda: bool(CHECKOUT_SESSIONS.create(tenant)))
+        until(lambda: bool(CHECKOUT_SESSIONS.create(tenant)), RedisError)
         kept = CHECKOUT_SESSIONS.repository.retrieve(tenant, session)
         assert CHECKOUT_SESSIONS.id(kept) == session

@@ -26,8 +26,9 @@ import pytest
 
 from tests import actors
 from tests.actors import OWNER, PASSWORD
+from tests.programs import free_port
+from tests.servers import ROOT, Answer, answer_of, environment_of, lay_out
 
-ROOT = Path(__file__).parents[1]
 PATIENCE = 30  # seconds until a test gives up waiting
 WORKERS = 2
 QUOTA = 20
@@ -55,29 +56,12 @@ def app(environ, start_response):
 '''
 
 
-class Answer(NamedTuple):
-    """What came back."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        """The body, read."""
-        return json.loads(self.body)
-
-
 class Gunicorn:
     """A gunicorn that serves: ask it, end it."""
 
     def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
-        for name in ("myapp", "default_config.py", "deploy"):
-            (folder / name).symlink_to(ROOT / name)
-        (folder / "wsgi.py").write_text(WSGI)
-        (folder / "instance").mkdir()
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
+        lay_out(folder, WSGI)
+        self.port = free_port()
         program = Path(sysconfig.get_path("scripts"), "gunicorn")
         own = {"PATH": os.environ["PATH"], "PORT": str(self.port)}
         self._said: SimpleQueue[str] = SimpleQueue()
@@ -87,7 +71,7 @@ class Gunicorn:
                 sys.executable,
                 program,
                 "--config",
-                "deploy/gunicorn.conf.py",
+                ROOT / "deploy/gunicorn.conf.py",
                 "wsgi:app",
             ],
             cwd=folder,
@@ -119,7 +103,7 @@ class Gunicorn:
         """Send one request; an iterable of bytes is sent in chunks."""
         with closing(self.connect()) as connection:
             connection.request(method, url, body, dict(headers))
-            return answer_of(connection)
+            return answer_of(connection.getresponse())
 
     def end(self) -> int:
         """Let it end, and return its status."""
@@ -144,12 +128,6 @@ class Caller(NamedTuple):
         return self.server.ask(method, url, sent, text)
 
 
-def answer_of(connection: HTTPConnection) -> Answer:
-    """Return what a request is answered with."""
-    answer = connection.getresponse()
-    return Answer(answer.status, dict(answer.headers.items()), answer.read())
-
-
 def sign_up(server: Gunicorn) -> Caller:
     """Open an account."""
     slug = f"acme-{uuid4().hex[:12]}"
@@ -162,16 +140,8 @@ def sign_up(server: Gunicorn) -> Caller:
 @contextmanager
 def serving(folder: Path, settings: Any, **own: str) -> Iterator[Gunicorn]:
     """Serve for a block."""
-    shared = {
-        "MYAPP_CONFIG": "development",
-        "MYAPP_SECRET_KEY": settings["SECRET_KEY"],
-        "MYAPP_RATE_LIMIT": "0",
-        "MYAPP_RATE_LIMIT_ANONYMOUS": "0",
-        "DATABASE_URL": settings["DATABASE_URL"],
-        "REDIS_URL": settings["REDIS_URL"],
-        "WEB_CONCURRENCY": str(WORKERS),
-    }
-    server = Gunicorn(folder, shared | own)
+    own["WEB_CONCURRENCY"] = str(WORKERS)
+    server = Gunicorn(folder, environment_of(settings, **own))
     try:
         yield server
     finally:
@@ -242,7 +212,7 @@ def test_several_requests_share_a_connection(acme):
         for _ in range(3):
             headers = {"Authorization": f"Bearer {acme.key}"}
             connection.request("GET", CUSTOMERS, headers=headers)
-            assert answer_of(connection).status == 200
+            assert answer_of(connection.getresponse()).status == 200
 
 
 def test_failure_is_a_problem_with_its_request_id(acme):

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -51,6 +52,13 @@ def grown(app: Flask, acme: Actor, rival: Actor) -> None:
             put_by_the_way(UUID(actor.account_id))
 
 
+def begin_sessions(app: Flask, actor: Actor, number: int) -> None:
+    """Let an account have more sessions."""
+    with db.use(app.extensions["myapp"]):
+        for _ in range(number):
+            begin(UUID(actor.account_id), ["*"], Origin())
+
+
 def expire(app: Flask, actor: Actor, ago: timedelta = timedelta(days=2)) -> None:
     """Let all of an account's rows that expire have expired some time ago.
 
@@ -92,10 +100,7 @@ def test_purge_keeps_a_used_code_for_a_day_to_notice_its_second_use(app, acme, p
 
 @pytest.mark.usefixtures("grown")
 def test_purge_goes_on_batch_by_batch(app, acme, purge, monkeypatch):
-    tenant = UUID(acme.account_id)
-    with db.use(app.extensions["myapp"]):
-        for _ in range(4):
-            begin(tenant, ["*"], Origin())
+    begin_sessions(app, acme, 4)
     expire(app, acme)
     monkeypatch.setattr(housekeeping, "BATCH", 2)
     assert "sessions: 5 removed\n" in purge()
@@ -104,10 +109,7 @@ def test_purge_goes_on_batch_by_batch(app, acme, purge, monkeypatch):
 
 @pytest.mark.usefixtures("grown")
 def test_purge_twice_at_once_removes_each_row_once(app, acme, monkeypatch):
-    tenant = UUID(acme.account_id)
-    with db.use(app.extensions["myapp"]):
-        for _ in range(40):
-            begin(tenant, ["*"], Origin())
+    begin_sessions(app, acme, 40)
     expire(app, acme)
     monkeypatch.setattr(housekeeping, "BATCH", 5)
     [chore] = [chore for chore in housekeeping.chores if chore.name == "sessions"]
@@ -154,8 +156,29 @@ def test_purge_goes_on_where_one_chore_fails_and_says_so(app, acme, monkeypatch)
     expire(app, acme)
     done = app.test_cli_runner().invoke(args=["purge"])
     assert done.exit_code == 1
-    assert "something: failed\n" in done.output
+    assert "something: failed: Service unavailable" in done.output
     assert counts(app, acme) == dict.fromkeys(EXPIRING, 0)
+
+
+@pytest.mark.usefixtures("grown")
+def test_purge_goes_on_where_one_account_fails_and_says_so(
+    app, acme, rival, monkeypatch
+):
+    remove = housekeeping._remove
+
+    def fail(tenant: UUID, *chosen: Any) -> int:
+        if tenant == UUID(acme.account_id):
+            raise Unavailable()
+        return remove(tenant, *chosen)
+
+    monkeypatch.setattr(housekeeping, "_remove", fail)
+    for actor in (acme, rival):
+        expire(app, actor)
+    done = app.test_cli_runner().invoke(args=["purge"])
+    assert done.exit_code == 1
+    assert "sessions: failed: Service unavailable" in done.output
+    assert counts(app, acme) == dict.fromkeys(EXPIRING, 1)
+    assert counts(app, rival) == dict.fromkeys(EXPIRING, 0)
 
 
 def test_purge_without_a_database_says_what_to_do():

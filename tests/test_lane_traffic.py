@@ -39,8 +39,8 @@ SERVED = [
 ]
 """What the lane serves: where no id is in the middle of the URL."""
 ID = "01890a5d-ac96-774b-bcce-b302099a8057"
-ADDRESSES = map("fd00::{:x}".format, count(1))
-"""Each call comes from an address of its own: none has too many failed logins."""
+ADDRESSES = map("fd00:0:0:{:x}::1".format, count(1))
+"""Each call comes from a network of its own: none has too many failed logins."""
 
 
 class Done(NamedTuple):

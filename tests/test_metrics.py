@@ -1,7 +1,6 @@
 """What Prometheus is told: added up over real workers, on an address of its own."""
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -19,8 +18,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from deploy import metrics as exporter
 from myapp.openapi import VERSION
+from tests.programs import free_port
+from tests.servers import ROOT, environment_of
 from tests.stores import on_sqlite
-from tests.uwsgi_server import INI, ROOT, UwsgiServer, serving
+from tests.uwsgi_server import INI, UwsgiServer, serving
 
 WORKERS = 3
 CUSTOMERS = "/v1/customers"
@@ -30,17 +31,7 @@ Figures = Mapping[str, float]
 @pytest.fixture(scope="module")
 def environment(settings: Mapping[str, Any]) -> dict[str, str]:
     """What the workers and `flask metrics` are told."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    return {
-        "MYAPP_CONFIG": "development",
-        "MYAPP_SECRET_KEY": settings["SECRET_KEY"],
-        "MYAPP_RATE_LIMIT": "0",
-        "MYAPP_RATE_LIMIT_ANONYMOUS": "0",
-        "MYAPP_METRICS": f"127.0.0.1:{port}",
-        "DATABASE_URL": settings["DATABASE_URL"],
-        "REDIS_URL": settings["REDIS_URL"],
-    }
+    return environment_of(settings, MYAPP_METRICS=f"127.0.0.1:{free_port()}")
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,11 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.nginx_server import Answer, nginx
+from tests.nginx_server import nginx
 from tests.programs import program
+from tests.servers import Answer, environment_of
 from tests.uwsgi_server import INI, serving
+from tests.waiting import until
 
 CUSTOMERS = "/v1/customers"
 PLAIN_ID = re.compile("[0-9a-f]{32}")
@@ -29,13 +31,7 @@ def short():
 @pytest.fixture(scope="module")
 def front(short, settings, tmp_path_factory):
     """An nginx before two workers, on the stores of the application of the tests."""
-    own = {
-        "MYAPP_CONFIG": "development",
-        "MYAPP_SECRET_KEY": settings["SECRET_KEY"],
-        "MYAPP_RATE_LIMIT_ANONYMOUS": "1000",
-        "DATABASE_URL": settings["DATABASE_URL"],
-        "REDIS_URL": settings["REDIS_URL"],
-    }
+    own = environment_of(settings, MYAPP_RATE_LIMIT_ANONYMOUS="1000")
     ini = f"{INI}\nsocket = {short}/app.sock\n"
     with (
         serving(tmp_path_factory.mktemp("uwsgi"), own, 2, ini),
@@ -86,10 +82,11 @@ def test_a_request_without_an_id_has_that_of_nginx_in_both_logs(front):
     answer = front.ask("GET", "/v1/nothing?token=secret")
     made = answer.headers["X-Request-Id"]
     assert PLAIN_ID.fullmatch(made)
-    log = (front.folder / "myapp.log").read_text()
-    (line,) = [line for line in log.splitlines() if made in line]
+    log = front.folder / "myapp.log"
+    until(lambda: made in log.read_text())  # the line is written after the answer
+    (line,) = [line for line in log.read_text().splitlines() if made in line]
     assert json.loads(line)["path"] == "/v1/nothing"
-    assert "secret" not in log
+    assert "secret" not in log.read_text()
 
 
 def test_an_etag_stays_strong_for_a_client_that_takes_gzip(front, acme):

@@ -5,7 +5,6 @@ connection, so that they know which one was used.
 """
 
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,7 +12,6 @@ from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from threading import Barrier, Event, Thread
-from time import sleep
 from timeit import repeat
 from typing import Any
 from uuid import UUID, uuid4
@@ -26,6 +24,7 @@ from psycopg.pq import ExecStatus, Trace
 from sqlalchemy import JSON, Integer, bindparam, cast, func, literal_column, select
 from sqlalchemy import text
 
+from devtools.faults import frozen
 from myapp import db, pipeline
 from myapp.customers.models import Customer, customers
 from myapp.errors import Conflict, Unavailable
@@ -33,6 +32,7 @@ from myapp.statement import Statement
 from tests.actors import OWNER, PASSWORD, Actor, sign_up
 from tests.stores import CUSTOMERS, on_postgresql
 from tests.tables import rows_of
+from tests.waiting import until
 
 pytestmark = on_postgresql
 
@@ -115,15 +115,6 @@ def observed(app: Flask, sql: str, **values: Any) -> Any:
     """Ask over a connection of another application; return the one value."""
     with app.extensions["myapp"].engine.connect() as connection:
         return connection.scalar(text(sql), values)
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    """Wait for something; fail after ten seconds."""
-    for _ in range(1000):
-        if is_so():
-            return
-        sleep(0.01)
-    pytest.fail("it has not come about")
 
 
 def number_of(app: Flask, waiting_for: str) -> int:
@@ -398,12 +389,9 @@ def sign_up_once_more(caller: Actor) -> Any:
 def test_stopped_server_is_503_and_ends_the_connection(hasty, ask):
     caller, link = hasty
     process = link.process
-    os.kill(process, signal.SIGSTOP)
-    try:
+    with frozen(process):
         assert is_unavailable(ask(caller))
         assert ask(caller).status_code in (200, 201)
-    finally:
-        os.kill(process, signal.SIGCONT)
     assert link.process != process
 
 
@@ -413,19 +401,18 @@ def test_server_stopped_amid_a_transaction_ends_the_wait_and_the_connection(hast
     process = link.process
     stores = caller.client.application.extensions["myapp"]
     with db.use(stores), pytest.raises(Unavailable):
-        with db.transaction(UUID(caller.account_id)):
-            os.kill(process, signal.SIGSTOP)
-            try:
-                CUSTOMERS.page(UUID(caller.account_id))
-            finally:
-                os.kill(process, signal.SIGCONT)
+        with db.transaction(UUID(caller.account_id)), frozen(process):
+            CUSTOMERS.page(UUID(caller.account_id))
     assert caller.get("/v1/customers").status_code == 200
     assert link.process != process
 
 
 @pytest.mark.skipif("TEST_DATABASE_URL" in os.environ, reason="not our own server")
 @pytest.mark.parametrize("number", [2, 4], ids=["in_the_pool", "kept_at_hand"])
-def test_server_that_hangs_is_waited_for_on_one_connection(start_app, acme, number):
+@pytest.mark.parametrize("ask", [read, sign_up_once_more])
+def test_server_that_hangs_is_waited_for_on_one_connection(
+    start_app, acme, number, ask
+):
     several = start_app(SQL_CONNECTIONS=number, SQL_TIMEOUT=0.2)
     caller, tenant = calling(several, acme), UUID(acme.account_id)
     stores, both = several.extensions["myapp"], Barrier(2, timeout=10)
@@ -438,16 +425,14 @@ def test_server_that_hangs_is_waited_for_on_one_connection(start_app, acme, numb
 
     with ThreadPoolExecutor(2) as pool:
         stopped = {*pool.map(process, range(2))}
-        assert len(stopped) == 2
-        for each in stopped:
-            os.kill(each, signal.SIGSTOP)
-        try:
-            assert is_unavailable(caller.get("/v1/customers"))
-            assert caller.get("/v1/customers").status_code == 200
+        with db.use(stores), db.transaction(tenant) as connection:
+            stopped.add(connection.scalar(PROCESS.core))
+        assert len(stopped) == (3 if number == 4 else 2)
+        with frozen(*stopped):
+            assert is_unavailable(ask(caller))
+            assert read(caller).status_code == 200
+            assert sign_up_once_more(caller).status_code == 201
             assert stopped.isdisjoint(pool.map(process, range(2)))
-        finally:
-            for each in stopped:
-                os.kill(each, signal.SIGCONT)
 
 
 # --- others go on while some wait

@@ -18,6 +18,7 @@ from myapp import openapi, rate_limits
 from myapp.portions import LARGEST
 from tests.actors import Actor, sign_up
 from tests.resources import OPERATIONS, call, named
+from tests.servers import environment_of
 from tests.uwsgi_server import INI, serving
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -281,14 +282,8 @@ def limited(
     folder: Path, settings: Any, workers: int, ini: str, quota: int = 100
 ) -> Iterator[Any]:
     """Serve for a block, at so many requests a minute."""
-    own = {
-        "MYAPP_CONFIG": "development",
-        "MYAPP_DEVELOPMENT_SECRET": "s" * 40,
-        "DATABASE_URL": settings["DATABASE_URL"],
-        "REDIS_URL": settings["REDIS_URL"],
-        "MYAPP_RATE_LIMIT": str(quota),
-        "MYAPP_RATE_LIMIT_ANONYMOUS": str(quota),
-    }
+    both = ("MYAPP_RATE_LIMIT", "MYAPP_RATE_LIMIT_ANONYMOUS")
+    own = environment_of(settings, **dict.fromkeys(both, str(quota)))
     with serving(folder, own, workers, ini) as server:
         yield server
 

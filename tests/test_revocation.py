@@ -17,7 +17,8 @@ from werkzeug.test import TestResponse
 from tests.actors import PASSWORD, Actor, add_user, log_in, sign_in, tokens_of
 from tests.mailbox import mailed_token
 from tests.oauth import holder, register
-from tests.uwsgi_server import PATIENCE, Answer, UwsgiServer, serving
+from tests.servers import Answer, environment_of
+from tests.uwsgi_server import PATIENCE, UwsgiServer, serving
 
 WORKERS = 4
 AT_ONCE = 16
@@ -192,17 +193,12 @@ ENDS = [
 @pytest.fixture(scope="module")
 def server(settings, app, tmp_path_factory):
     """Four workers on the stores of the application of the tests."""
-    own = {
-        "MYAPP_CONFIG": "development",
-        "MYAPP_SECRET_KEY": settings["SECRET_KEY"],
-        "MYAPP_RATE_LIMIT": "0",
-        "MYAPP_RATE_LIMIT_ANONYMOUS": "0",
-        "MYAPP_SQL_CONNECTIONS": "4",
-        "PUBLIC_URL": app.config["PUBLIC_URL"],
-        "DATABASE_URL": settings["DATABASE_URL"],
-        "REDIS_URL": settings["REDIS_URL"],
-        "PGAPPNAME": "workers",
-    }
+    own = environment_of(
+        settings,
+        MYAPP_SQL_CONNECTIONS="4",
+        PUBLIC_URL=app.config["PUBLIC_URL"],
+        PGAPPNAME="workers",
+    )
     with serving(tmp_path_factory.mktemp("uwsgi"), own, WORKERS) as server:
         yield server
 

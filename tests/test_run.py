@@ -28,6 +28,7 @@ import pytest
 from redis import Redis
 
 from devtools import environment
+from tests.programs import free_port
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 30  # seconds until a test gives up waiting
@@ -162,9 +163,7 @@ def running(folder: Path, *arguments: str, path: str | None = None) -> Iterator[
 @contextmanager
 def serving(folder: Path, path: str | None = None) -> Iterator[Run]:
     """Serve on a free port for a block."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    with running(folder, "--port", str(port), path=path) as run:
+    with running(folder, "--port", str(free_port()), path=path) as run:
         yield run
 
 
@@ -411,8 +410,7 @@ def test_command_after_a_start_works(first):
 
 @pytest.mark.slow
 def test_flask_run_in_a_fresh_clone_can_sign_in_at_once(checkout):
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     # Now and then the reloader does not notice a Ctrl-C.
     options = ("--debug", "run", "--no-reload", "--port", str(port))
     with running(checkout, "flask", *options) as run:

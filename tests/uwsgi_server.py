@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -11,9 +10,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import NamedTuple
 
-ROOT = Path(__file__).parents[1]
+from tests.programs import free_port
+from tests.servers import ROOT, Answer, answer_of, lay_out
+
 INI = (ROOT / "myapp.ini").read_text()
 PATIENCE = 30  # seconds until a test gives up waiting
 WSGI = '''\
@@ -37,30 +37,13 @@ def app(environ, start_response):
 '''
 
 
-class Answer(NamedTuple):
-    """What came back; `worker` says from which."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = b""
-
-    @property
-    def worker(self) -> str:
-        """The number of the worker that answered."""
-        return self.headers["X-Worker"]
-
-
 class UwsgiServer:
     """A uWSGI that is starting, or serves: ask it, end it."""
 
     def __init__(self, folder: Path, settings: Mapping[str, str], ini: str) -> None:
-        for name in ("myapp", "default_config.py"):
-            (folder / name).symlink_to(ROOT / name)
+        lay_out(folder, WSGI)
         (folder / "myapp.ini").write_text(ini)
-        (folder / "wsgi.py").write_text(WSGI)
-        (folder / "instance").mkdir()
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         uwsgi = Path(sysconfig.get_path("scripts"), "uwsgi")
         own = {"PATH": os.environ["PATH"], "PORT": str(self.port)}
         self.output, self._reader = "", threading.Thread(target=self._read)
@@ -107,9 +90,7 @@ class UwsgiServer:
         )
         with closing(connection):
             connection.request(method, url, body, dict(headers))
-            answer = connection.getresponse()
-            read = answer.read()
-            return Answer(answer.status, dict(answer.headers.items()), read)
+            return answer_of(connection.getresponse())
 
     def end(self) -> None:
         """Let it end, and wait for that."""

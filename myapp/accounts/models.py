@@ -17,7 +17,13 @@ from myapp.contract import Contract
 from myapp.contract_rules import Schema
 from myapp.db import sql
 from myapp.errors import BrokenRule, Forbidden, Unavailable
-from myapp.housekeeping import Chore, chores, found_by_owner, remove_owned
+from myapp.housekeeping import (
+    Chore,
+    chores,
+    found_by_owner,
+    of_each,
+    remove_owned,
+)
 from myapp.passwords import PASSWORD
 from myapp.repository import Record, Values
 from myapp.sql_repository import SqlRepository
@@ -157,7 +163,7 @@ def purge_closed(days: int = KEPT_DAYS) -> int:
     """Remove the accounts that were closed so long ago; return how many there were."""
     moment = tables.now() - timedelta(days=days)
     closed = select(Account.id).where(Account.closed_at < moment)
-    return sum(_purge(id) for id in found_by_owner(closed))
+    return of_each(found_by_owner(closed), _purge)
 
 
 chores.append(Chore("accounts", purge_closed))
