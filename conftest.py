@@ -34,9 +34,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     table = "write what tests/test_bad_days.py, or -m cluster, sees into its page"
     parser.addoption("--write-table", action="store_true", help=table)
     parser.addoption("--all", action="store_true", help="also what is slow, as CI does")
-    way = "serve operations in front of Flask, or through it"
     server = "have every request of a client pass through it"
     parser.addoption("--server", choices=("gunicorn",), help=server)
+    way = "serve operations in front of Flask, or through it"
     parser.addoption("--lane", choices=("on", "off"), default="on", help=way)
 
 
@@ -45,6 +45,10 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["MYAPP_CONFIG"] = "development"
     hypothesis.settings.register_profile("ordinary", max_examples=10, deadline=None)
     hypothesis.settings.register_profile("all", max_examples=30, deadline=None)
+    if config.getoption("--server"):
+        from tests import through_gunicorn
+
+        through_gunicorn.install()
     profile = "all" if config.getoption("--all") else "ordinary"
     hypothesis.settings.load_profile(profile)
 
@@ -146,36 +150,22 @@ def settings(
 
 
 @pytest.fixture(scope="session")
-def client_class(pytestconfig: pytest.Config) -> type[DeclaredClient]:
-    """What a test calls an application with."""
-    if pytestconfig.getoption("--server"):
-        from tests.gunicorn_client import GunicornClient
-
-        return GunicornClient
-    return DeclaredClient
-
-
-@pytest.fixture(scope="session")
-def app(
-    settings: dict[str, Any], client_class: type[DeclaredClient]
-) -> Iterator[Flask]:
+def app(settings: dict[str, Any]) -> Iterator[Flask]:
     """The application as shipped."""
     app = create_app(settings, FEATURES)
-    app.test_client_class = client_class
+    app.test_client_class = DeclaredClient
     yield app
     app.extensions["myapp"].engine.dispose()
 
 
 @pytest.fixture
-def start_app(
-    settings: dict[str, Any], client_class: type[DeclaredClient]
-) -> Iterator[Callable[..., Flask]]:
+def start_app(settings: dict[str, Any]) -> Iterator[Callable[..., Flask]]:
     """Start another application on the same stores, or with settings of its own."""
     started = []
 
     def start(**own: Any) -> Flask:
         started.append(app := create_app({**settings, **own}))
-        app.test_client_class = client_class
+        app.test_client_class = DeclaredClient
         return app
 
     yield start

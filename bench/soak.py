@@ -42,6 +42,7 @@ SERVED = Variant(
         "MYAPP_OPEN_SIGN_UP": "true",
         "MYAPP_RATE_LIMIT_ANONYMOUS": "0",
         "WEB_CONCURRENCY": str(WORKERS),
+        "MALLOC_MMAP_THRESHOLD_": "1048576",  # as deploy/myapp.service has it
     },
 )
 FAULTS: dict[str, faults.Fault] = {
@@ -126,7 +127,7 @@ def run(minutes: int, write: bool) -> None:
     with serving() as (service, port):
         with Callers(port) as callers:
             found = list(live(service, callers, minutes))
-    text = f"{machine.brief()}, {minutes} minutes.\n\n" + table(found, callers.answers)
+    text = f"{machine.where()}, {minutes} minutes.\n\n" + table(found, callers.answers)
     print(text)
     if write:
         pages.put(PAGE, COMMAND, text)

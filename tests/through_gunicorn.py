@@ -1,7 +1,7 @@
-"""A test client whose requests pass through gunicorn, as bytes, in this process.
+"""Requests of a test client that pass through gunicorn, as bytes, in this process.
 
-`./run test --server gunicorn` gives it to every test: what deploy/gunicorn.conf.py sets
-reads each request from a socket and writes each answer to it.
+`./run test --server gunicorn` does so to those of every test: a worker as
+deploy/gunicorn.conf.py has it reads each from a socket, and writes its answer there.
 """
 
 import os
@@ -14,39 +14,33 @@ from http.client import HTTPResponse
 from io import BytesIO
 from typing import Any
 
+import werkzeug.test
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import TConn, ThreadWorker
 from werkzeug.datastructures import Headers
-from werkzeug.test import run_wsgi_app
 
-from tests.declared import DeclaredClient
 from tests.servers import ROOT
 
+ADDED = ("Server", "Date", "Connection", "Transfer-Encoding")
+"""Headers that a server adds."""
 SETTINGS = runpy.run_path(str(ROOT / "deploy" / "gunicorn.conf.py"))
 
 
-class GunicornClient(DeclaredClient):
-    """Sends each request through gunicorn."""
-
-    def run_wsgi_app(
-        self, environ: dict[str, Any], buffered: bool = False
-    ) -> tuple[Iterable[bytes], str, Headers]:
-        """Call the application as gunicorn does, for the environment of a client."""
-        return run_wsgi_app(_through(self.application), environ, buffered)
+def install() -> None:
+    """Have every test client of this process reach its application that way."""
+    werkzeug.test.run_wsgi_app = _run
 
 
-def _through(app: Flask) -> Any:
-    """Return a WSGI callable that has gunicorn call the application."""
-
-    def call(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        answer = _read(environ["REQUEST_METHOD"], _exchange(app, environ))
-        start_response(f"{answer.status} {answer.reason}", answer.getheaders())
-        return [answer.read()]
-
-    return call
+def _run(
+    app: Flask, environ: dict[str, Any], buffered: bool = False
+) -> tuple[Iterable[bytes], str, Headers]:
+    """Answer as `werkzeug.test.run_wsgi_app` does."""
+    answer = _read(environ["REQUEST_METHOD"], _exchange(app, environ))
+    headers = [each for each in answer.getheaders() if each[0] not in ADDED]
+    return [answer.read()], f"{answer.status} {answer.reason}", Headers(headers)
 
 
 def _exchange(app: Flask, environ: dict[str, Any]) -> bytes:
@@ -81,7 +75,9 @@ def _send(client: socket.socket, request: bytes, received: list[bytes]) -> None:
 
 def _request(environ: dict[str, Any]) -> bytes:
     """Return a request as a client would send it."""
-    lines = [f"{environ['REQUEST_METHOD']} {environ['REQUEST_URI']} HTTP/1.1"]
+    path, query = environ["REQUEST_URI"].partition("?")[0], environ["QUERY_STRING"]
+    target = f"{path}?{query}" if query else path
+    lines = [f"{environ['REQUEST_METHOD']} {target} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in _headers(environ)]
     body: bytes = environ["wsgi.input"].read()
     if environ.get("HTTP_TRANSFER_ENCODING") == "chunked":
