@@ -28,6 +28,7 @@ RUN .venv/bin/python -m compileall -q *.py migrations myapp \
 USER myapp
 ENV FLASK_APP=myapp \
     LISTEN=0.0.0.0:5000 \
+    MALLOC_MMAP_THRESHOLD_=1048576 \
     PATH=/app/.venv/bin:$PATH \
     PYTHONUNBUFFERED=1
 # For a proxy alone: it says what the client's address is (deploy/behind-proxy.ini).

@@ -21,7 +21,7 @@ from flask.testing import FlaskClient
 
 from devtools.redis_server import RedisServer
 from myapp import FEATURES, change_feed, create_app, db, recent, tables
-from tests import declared
+from tests import declared, through_gunicorn
 from tests.actors import Actor, sign_up
 from tests.databases import Databases, SqliteDatabases, postgres_databases
 from tests.declared import DeclaredClient
@@ -46,8 +46,6 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.register_profile("ordinary", max_examples=10, deadline=None)
     hypothesis.settings.register_profile("all", max_examples=30, deadline=None)
     if config.getoption("--server"):
-        from tests import through_gunicorn
-
         through_gunicorn.install()
     profile = "all" if config.getoption("--all") else "ordinary"
     hypothesis.settings.load_profile(profile)
@@ -56,6 +54,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
+    if config.getoption("--server"):
+        through_gunicorn.skip_others(items)
     for item in items:
         if "slow" in item.keywords and not config.getoption("--all"):
             item.add_marker(pytest.mark.skip(reason="slow: runs with ./run test --all"))

@@ -84,7 +84,6 @@ PLACES = {
         "models": "declare the tables",
     },
     "psycopg": {
-        "db": "knows its connections",
         "change_feed": "listens over one",
         "pipeline": "sends statements over them",
         "pipelines": "knows what goes wrong with one",

@@ -66,6 +66,12 @@ def test_service_reads_settings_that_are_written_by_root(name):
 
 
 @pytest.mark.parametrize("name", SERVICES)
+def test_service_leaves_the_memory_of_postgresql_alone(name):
+    text = (DEPLOY / name).read_text()
+    assert not ("User=postgres" in text and "RemoveIPC=yes" in text)
+
+
+@pytest.mark.parametrize("name", SERVICES)
 def test_service_starts_no_console_script_by_its_shebang(name):
     # It names the release for which the environment was made; that may be gone.
     started = re.findall(r"(?m)^Exec\w+=(\S+)", (DEPLOY / name).read_text())
