@@ -24,6 +24,7 @@ from devtools.pages import put
 from tests.actors import Actor
 from tests.nginx_server import Nginx, nginx
 from tests.servers import ROOT, environment_of
+from tests.stores import on_postgresql
 from tests.uwsgi_server import INI, serving
 
 PAGE = ROOT / "docs" / "bad-days.md"
@@ -106,8 +107,10 @@ class SlowClient:
 
 
 @pytest.fixture(scope="module")
-def front(settings, tmp_path_factory) -> Iterator[Nginx]:
+def front(settings, tmp_path_factory, pytestconfig) -> Iterator[Nginx]:
     """An nginx before two workers."""
+    if pytestconfig.getoption("--lane") == "off":
+        pytest.skip("nginx does it: it would be the same once more")
     with TemporaryDirectory(prefix="myapp-") as name:
         address = Path(name, "app.sock")
         own, folder = environment_of(settings), tmp_path_factory.mktemp("uwsgi")
@@ -171,6 +174,7 @@ def send_huge(front: Nginx, seen: Counter[tuple[int, int]]) -> None:
             seen[(answer.status, wanted)] += 1
 
 
+@on_postgresql
 @pytest.mark.slow
 def test_slow_and_huge_clients_harm_no_others(front, acme, pytestconfig):
     acme.post(CUSTOMERS, json={"name": "Ada", "email": "ada@example.com"})
