@@ -18,6 +18,8 @@ from typing import Any
 INSTANCE = Path(__file__).absolute().parents[1] / "instance"
 PATIENCE = 150
 """Seconds until it gives up: a worker may take 30 to end its running requests."""
+TRIES = 5
+"""How often uWSGI is asked how it is, a second apart."""
 AGAIN = 3
 """Seconds until a command that changed nothing is repeated."""
 REQUEST = {
@@ -42,7 +44,8 @@ def main() -> None:
         now = {worker["pid"] for worker in workers}
         # It does not hear a command that comes while it ends the reload before.
         if now == old and time.monotonic() - told > AGAIN:
-            tell_master("c")
+            with suppress(OSError):  # it is busy with its workers
+                tell_master("c")
             told = time.monotonic()
         if not now & old and all(worker["accepting"] for worker in workers):
             return refuse_empty(workers)
@@ -58,7 +61,16 @@ def refuse_empty(workers: list[dict[str, Any]]) -> None:
 
 
 def statistics() -> dict[str, Any]:
-    """Return what uWSGI says of itself."""
+    """Return what uWSGI says of itself; busy with its workers, it may not at once."""
+    for _ in range(TRIES - 1):
+        with suppress(OSError, ValueError):
+            return asked()
+        time.sleep(1)
+    return asked()
+
+
+def asked() -> dict[str, Any]:
+    """Ask uWSGI once."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(10)
         connection.connect(str(INSTANCE / "stats.sock"))

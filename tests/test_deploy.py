@@ -377,8 +377,18 @@ def test_deployments_under_load_fail_no_request(
     assert deployed.status == 0, deployed.said
     assert server.answer() == (200, "migrated", "1.0")
 
-    # And four as they are made every day.
+    # One that shows its fault in service alone: the one before is put back.
     ini.write_text((ROOT / "myapp.ini").read_text())
+    before = server.current()
+    broken = 'if "/current/" in __file__:\n    raise RuntimeError("only here")\n'
+    checkout.commit("broken in service", wsgi=broken + WSGI)
+    deployed = checkout.deploy(server)
+    assert deployed.status == 1
+    assert "could not load the application" in deployed.said
+    assert f"going back to {before}" in deployed.said
+    assert server.answer() == (200, "migrated", "1.0")
+
+    # And four as they are made every day.
     for number in range(1, 5):
         checkout.commit(f"change {number}")
         deployed = under_load(f"change {number}")
@@ -386,15 +396,6 @@ def test_deployments_under_load_fail_no_request(
         assert "\nreload\n" in deployed.said
         assert server.answer() == (200, f"change {number}", "1.0")
     serving = server.current()
-
-    # One that shows its fault in service alone: the one before is put back.
-    broken = 'if "/current/" in __file__:\n    raise RuntimeError("only here")\n'
-    checkout.commit("broken in service", wsgi=broken + WSGI)
-    deployed = checkout.deploy(server)
-    assert deployed.status == 1
-    assert "could not load the application" in deployed.said
-    assert f"going back to {serving}" in deployed.said
-    assert server.answer() == (200, "change 4", "1.0")
 
     # And two at once: the second is told.
     with (server.prefix / "deploy.lock").open("a+") as lock:
