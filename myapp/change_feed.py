@@ -74,20 +74,17 @@ class ChangeFeed:
 
         What is read after this call holds for as long as the period lasts.
         """
-        if not self._is_settled():
+        # A process that was forked has the thread's name, and not the thread.
+        if not (self._is_off or self._thread and self._thread.is_alive()):
             self._start()
         return self._period
-
-    def _is_settled(self) -> bool:
-        # A process that was forked has the thread's name, and not the thread. Off is
-        # asked last: the thread says so before it ends.
-        return bool(self._thread and self._thread.is_alive()) or self._is_off
 
     def _start(self) -> None:
         if not self._starting.acquire(blocking=False):
             return  # another thread is at it
         try:
-            if not self._is_settled():
+            is_alive = self._thread and self._thread.is_alive()
+            if not is_alive and not self._is_off:  # it says so before it ends
                 self._ended = ended = Event()
                 self._thread = Thread(
                     target=self._run, args=(ended,), name="change feed", daemon=True

@@ -411,13 +411,15 @@ def test_command_after_a_start_works(first):
 @pytest.mark.slow
 def test_flask_run_in_a_fresh_clone_can_sign_in_at_once(checkout):
     port = free_port()
-    # Now and then the reloader does not notice a Ctrl-C.
     options = ("--debug", "run", "--no-reload", "--port", str(port))
     with running(checkout, "flask", *options) as run:
         run.docs = run.until(r"Running on (\S+)")[1] + "/docs"
         assert run.send("GET", "/.well-known/jwks.json", {})[0] == 200
         secret = (checkout / "instance/config.py").read_text()
         assert "DEVELOPMENT_SECRET" in secret
+        # Now and then the server of `flask run` does not notice a Ctrl-C.
+        os.killpg(run.process.pid, signal.SIGTERM)
+        run.process.wait(PATIENCE)
 
 
 # its end
