@@ -109,7 +109,7 @@ def _toml(budgets: Mapping[str, Budget]) -> str:
 
 
 HEADING = "### Budgets\n\n"
-TABLE = re.compile(rf"(?<=^{HEADING})(\|.*\n)+", re.MULTILINE)
+TABLE = re.compile(r"^\| calls for a request \|.*\n(?:\|.*\n)+", re.MULTILINE)
 UNRELEASED = re.compile(
     r"^## \[Unreleased\]\n.*?(?=^## \[|\Z)", re.MULTILINE | re.DOTALL
 )
