@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -394,8 +395,17 @@ def test_database_before_the_migration_is_asked_every_second(world, caplog):
 
 
 def test_connection_of_a_pooler_is_not_listened_on(world, monkeypatch, caplog):
-    other = change_feed.QUESTION.replace("pg_backend_pid()", "0")
-    monkeypatch.setattr(change_feed, "QUESTION", other)
+    ask = change_feed._ask
+
+    def ask_through_a_pooler(connection: Any) -> bool:
+        if (
+            threading.current_thread() is world.feed._thread
+        ):  # and no other application's
+            elsewhere = SimpleNamespace(backend_pid=0)
+            connection = SimpleNamespace(execute=connection.execute, info=elsewhere)
+        return ask(connection)
+
+    monkeypatch.setattr(change_feed, "_ask", ask_through_a_pooler)
     before = listeners()
     world.call()
     until(lambda: "off: a pooler" in caplog.text)
