@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 
 from bench import machine, plot, report, servers
 from bench.compare import FIRST_WARM_UP
-from bench.ours import ROOT
 from bench.options import options, show
+from bench.ours import ROOT
 from bench.plot import Curve
 from bench.samples import Figures, figures_of
 from bench.served import Served

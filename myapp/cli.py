@@ -71,6 +71,9 @@ def register(app: Flask) -> None:
     app.cli.add_command(openapi_command)
     app.cli.add_command(permissions_command)
     app.cli.add_command(purge_command)
+    if find_spec("devtools"):
+        for command in import_module("devtools.commands").COMMANDS:
+            app.cli.add_command(command)
     if app.debug and _is_run() and find_spec("devtools"):
         import_module("devtools.stores").prepare(app)
 

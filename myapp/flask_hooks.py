@@ -5,8 +5,7 @@ from itertools import accumulate
 from types import FunctionType
 from typing import Any, NamedTuple
 
-from flask import Flask, signals
-from flask import app as flask_app
+from flask import Flask, app as flask_app, signals
 from flask.sessions import SecureCookieSessionInterface
 
 from myapp.api import Resource

@@ -12,8 +12,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from myapp import contract as contracts
-from myapp import audit, errors, pagination, rate_limits
+from myapp import audit, contract as contracts, errors, pagination, rate_limits
 from myapp.access import OPEN, Principal, Rule, admit, authenticate, scope_of
 from myapp.contract import Contract
 from myapp.contract_rules import Schema

@@ -11,7 +11,7 @@ from psycopg import adapters
 from psycopg.postgres import types
 from psycopg.pq import Format
 from sqlalchemy.dialects.postgresql import psycopg as postgresql
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.types import Float, TypeEngine
 
 from myapp.tables import UtcDateTime
 
@@ -96,8 +96,8 @@ def _readers(columns: Any) -> list[tuple[int, Callable[[Any], Any]]]:
 
 
 def _reader(type: TypeEngine[Any]) -> Callable[[Any], Any] | None:
-    if isinstance(type, UtcDateTime):
-        return None  # psycopg's loader gives UTC by itself, without a connection
+    if isinstance(type, UtcDateTime | Float):
+        return None  # psycopg's loader gives UTC by itself, and a float
     read: Callable[[Any], Any] | None = type.dialect_impl(DIALECT).result_processor(
         DIALECT, None
     )

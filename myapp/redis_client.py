@@ -6,8 +6,7 @@ A URL may name one server, or Sentinels, who know which server is the master now
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from redis import Redis
-from redis import exceptions as redis
+from redis import Redis, exceptions as redis
 from redis.client import Pipeline
 from redis.sentinel import Sentinel
 

@@ -5,8 +5,12 @@ from typing import NoReturn
 import psycopg
 from redis import exceptions as redis
 from sqlalchemy import Index, UniqueConstraint
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import (
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    TimeoutError as PoolTimeout,
+)
 
 from myapp import errors
 from myapp.errors import BrokenRule, Conflict, Problem, Unavailable

@@ -10,7 +10,7 @@ from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.programs import free_port, wait_for_port, program
+from tests.programs import free_port, program, wait_for_port
 from tests.servers import ROOT, Answer, answer_of
 
 SITE = (ROOT / "deploy" / "nginx.conf").read_text()

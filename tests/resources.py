@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import Table
 from werkzeug.test import TestResponse
 
 from myapp import FEATURES, openapi
@@ -18,6 +19,7 @@ from myapp.errors import InvalidBody, PreconditionFailed
 from myapp.kinds import CREATE, DELETE, LIST, RETRIEVE, UPDATE
 from myapp.operations import Operation
 from myapp.patch import JSON_PATCH
+from myapp.tables import Base
 from tests.actors import Actor, sign_in
 
 OPERATIONS: list[Operation] = [
@@ -121,7 +123,8 @@ def _body(operation: Operation, path: Path, mark: str, media_type: str | None) -
     if operation.accepts is None:
         return None
     body = marked(operation.accepts, mark)
-    body |= {field: path[field] for field in references(operation) if field in path}
+    named = references(operation).items()
+    body |= {field: path[name] for field, name in named if name in path}
     changed = CHANGED.get(openapi.operation_id(operation), body)
     body = {field: body[field] for field in body if field in changed}
     if operation.kind is not UPDATE or media_type != JSON_PATCH:
@@ -155,19 +158,33 @@ def make_named(actor: Actor, mark: str, operation: Operation) -> Path:
     return _find(actor, _make(actor, mark, chosen), found)
 
 
-def references(operation: Operation) -> set[str]:
-    """Return the fields of a body that hold the id of something else: `user_id`."""
+def references(operation: Operation) -> dict[str, str]:
+    """Return the fields of a body that hold the id of something else.
+
+    Each with the path parameter that leads there: `billed_to_id` → `customer_id`.
+    """
     contract = operation.accepts
     if contract is None:
-        return set()
-    formats = {
-        name: contract.properties[name].get("format") for name in contract.writable
+        return {}
+    table = Base.metadata.tables.get(operation.feature)
+    return {
+        field: _parameter_of(table, field)
+        for field in contract.writable
+        if contract.properties[field].get("format") == "uuid"
     }
-    return {field for field in formats if formats[field] == "uuid"}
+
+
+def _parameter_of(table: Table | None, field: str) -> str:
+    keys = table.c[field].foreign_keys if table is not None and field in table.c else ()
+    for key in keys:
+        for creation in CREATIONS:
+            if creation.home == creation.url == f"/v1/{key.column.table.name}":
+                return _parameter_below(creation)
+    return field
 
 
 def _named_by(operation: Operation) -> set[str]:
-    return {*PARAMETER.findall(operation.url), *references(operation)}
+    return {*PARAMETER.findall(operation.url), *references(operation).values()}
 
 
 def _make(actor: Actor, mark: str, creations: list[Operation]) -> Path:
@@ -175,7 +192,7 @@ def _make(actor: Actor, mark: str, creations: list[Operation]) -> Path:
     for creation in creations:
         path[_parameter_below(creation)] = _make_one(actor, mark, creation, path)
     # A user is in a team only once: whoever adds one needs another.
-    referred = {field for creation in creations for field in references(creation)}
+    referred = {name for each in creations for name in references(each).values()}
     for creation in creations:
         if (named := _parameter_below(creation)) in referred:
             path[named] = _make_one(actor, f"{mark}-2", creation, path)

@@ -7,8 +7,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from jsonschema import Draft202012Validator, ValidationError, validators
 from sqlalchemy import (
     JSON,
@@ -29,10 +28,10 @@ from sqlalchemy import (
 from myapp import openapi
 from myapp.contract import Contract, pointer
 from myapp.contract_rules import ContractError
-from myapp.tables import UtcDateTime
 from myapp.errors import InvalidBody
 from myapp.repository import Page, Record
 from myapp.table_rules import check_table
+from myapp.tables import UtcDateTime
 from tests.resources import OPERATIONS
 
 TEXT = {"type": "string", "maxLength": 20}

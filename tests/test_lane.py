@@ -13,8 +13,7 @@ import msgspec
 import pytest
 from flask import Blueprint, Flask, signals
 from flask.sessions import SecureCookieSessionInterface
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import UUIDConverter
 

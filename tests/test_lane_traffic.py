@@ -15,9 +15,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 from flask import Flask
-from hypothesis import given
-from hypothesis import settings as examples
-from hypothesis import strategies as st
+from hypothesis import given, settings as examples, strategies as st
 
 from myapp import FEATURES, create_app, rate_limits, recent
 from myapp.access import PUBLIC

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from flask import Flask
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Table,
     column,
     create_engine,
     func,
@@ -27,9 +29,10 @@ from sqlalchemy import (
     table,
     text,
 )
+from sqlalchemy.types import TypeEngine
 
 from myapp import create_app, db
-from myapp.tables import Base, now
+from myapp.tables import Base, UtcDateTime, now
 from tests.databases import MIGRATIONS, Settings
 
 REVISIONS = [
@@ -119,7 +122,17 @@ ROWS: dict[str, dict[str, Any]] = {
         "is_leader": True,
     },
 }
-"""A row of every table; one of a column that came later is left out."""
+"""The rows of the tables whose values are not just any of their type."""
+
+VALUES: dict[type, Any] = {
+    str: "x",
+    int: 1,
+    float: 1.0,
+    bool: True,
+    UUID: OWNED["id"],
+    date: date(2026, 1, 31),
+}
+"""What any other column holds, by its type; each row refers to the one of its kind."""
 
 
 @pytest.fixture
@@ -266,13 +279,26 @@ def seed(settings: Settings) -> dict[str, int]:
         for declared in Base.metadata.sorted_tables:
             if declared.name not in tables(connection):
                 continue
-            assert declared.name in ROWS, f"give ROWS a row of {declared.name}"
+            row = row_of(declared)
             columns = inspect(connection).get_columns(declared.name)
-            there = {found["name"] for found in columns} & ROWS[declared.name].keys()
-            row = {name: ROWS[declared.name][name] for name in there}
+            there = {found["name"] for found in columns} & row.keys()
             typed = [column(name, declared.c[name].type) for name in there]
-            connection.execute(insert(table(declared.name, *typed)).values(row))
+            values = {name: row[name] for name in there}
+            connection.execute(insert(table(declared.name, *typed)).values(values))
     return counted(settings)
+
+
+def row_of(declared: Table) -> dict[str, Any]:
+    """Return a row of a table: what ROWS says, else a value for each column."""
+    if declared.name in ROWS:
+        return ROWS[declared.name]
+    asked = [column for column in declared.columns if column.name not in OWNED]
+    row = {each.name: _value(each.type) for each in asked if not each.nullable}
+    return {**OWNED, **row}
+
+
+def _value(kind: TypeEngine[Any]) -> Any:
+    return now() if isinstance(kind, UtcDateTime) else VALUES.get(kind.python_type, [])
 
 
 def counted(settings: Settings) -> dict[str, int]:

@@ -12,8 +12,8 @@ import pytest
 from default_config import ProductionConfig
 from myapp import db, passwords
 from myapp.errors import InvalidBody
-from myapp.tokens import new_token
 from myapp.throttle import MOST_FOR_ONE
+from myapp.tokens import new_token
 from myapp.users.models import ONCE_PREFIX, users
 from tests.actors import OWNER, PASSWORD, Actor, add_user, log_in, sign_in, sign_up
 from tests.mailbox import mailed_token

@@ -21,8 +21,16 @@ import pytest
 from flask import Flask
 from psycopg.errors import FeatureNotSupported
 from psycopg.pq import ExecStatus, Trace
-from sqlalchemy import JSON, Integer, bindparam, cast, func, literal_column, select
-from sqlalchemy import text
+from sqlalchemy import (
+    JSON,
+    Integer,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    select,
+    text,
+)
 
 from devtools.faults import frozen
 from myapp import db, pipeline

@@ -18,8 +18,7 @@ from myapp.contract import Contract
 from myapp.contract_rules import ContractError
 from myapp.errors import Forbidden, NotFound, PreconditionFailed
 from myapp.redis_repository import RedisRepository
-from tests.stores import CHECKOUT_SESSIONS as STORE
-from tests.stores import never, on_sqlite
+from tests.stores import CHECKOUT_SESSIONS as STORE, never, on_sqlite
 
 pytestmark = [on_sqlite, pytest.mark.usefixtures("at_work")]
 

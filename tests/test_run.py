@@ -28,9 +28,9 @@ import pytest
 from redis import Redis
 
 from devtools import environment
+from tests.checkout import copy_files
 from tests.programs import free_port
 
-ROOT = Path(__file__).parents[1]
 PATIENCE = 30  # seconds until a test gives up waiting
 OFFLINE = """\
 import sys
@@ -170,11 +170,7 @@ def serving(folder: Path, path: str | None = None) -> Iterator[Run]:
 def copy_checkout(parent: Path) -> Path:
     """Make a folder like a fresh clone that is set up, with an empty home beside it."""
     folder = parent / "checkout"
-    tracked = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    for name in subprocess.check_output(tracked, cwd=ROOT, text=True).split("\0"):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
+    copy_files(folder)
     (parent / "home").mkdir()
 
     prefix = str(folder / ".venv")

@@ -1,9 +1,9 @@
 """Where settings come from, which of them production refuses, and that all are told."""
 
 import os
+import re
 import subprocess
 import sys
-import re
 from pathlib import Path
 from unittest.mock import patch
 

@@ -13,10 +13,9 @@ from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from sqlalchemy import JSON, String, bindparam, cast, func, literal, select
-from sqlalchemy.types import Boolean, Integer, TypeEngine, Uuid
+from sqlalchemy.types import BigInteger, Boolean, Date, Float, Integer, TypeEngine, Uuid
 
 from myapp import db
 from myapp.accounts.models import accounts
@@ -33,19 +32,21 @@ pytestmark = on_postgresql
 
 Change = Callable[[UUID], Record]
 
+DECLARED = [c.type for table in Base.metadata.sorted_tables for c in table.columns]
 TYPES: dict[str, TypeEngine[Any]] = {
-    repr(column.type): column.type
-    for table in Base.metadata.sorted_tables
-    for column in table.columns
+    repr(type): type for type in (*DECLARED, BigInteger(), Float(), Date())
 }
-"""Each type that a column of the project's tables has, by its declaration."""
+"""Each type that a column may have (myapp/table_rules.py), by its declaration."""
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 SCALARS = st.none() | st.booleans() | st.integers() | TEXTS
 VALUES: dict[type[TypeEngine[Any]], st.SearchStrategy[Any]] = {
     Uuid: st.uuids(),
     String: TEXTS,
+    BigInteger: st.integers(-(2**63), 2**63 - 1),
     Integer: st.integers(-(2**31), 2**31 - 1),
+    Float: st.floats(allow_nan=False),
+    Date: st.dates(),
     Boolean: st.booleans(),
     UtcDateTime: st.datetimes(
         datetime(1, 1, 2),
@@ -64,7 +65,7 @@ EVERY_NAME = Statement(select(Customer.name, func.pg_backend_pid()))
 
 def values_of(type: TypeEngine[Any]) -> st.SearchStrategy[Any]:
     """Return what a column of a type may hold."""
-    [found] = [values for kind, values in VALUES.items() if isinstance(type, kind)]
+    [found, *_] = [each for kind, each in VALUES.items() if isinstance(type, kind)]
     return st.none() | found
 
 

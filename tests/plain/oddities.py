@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from flask import Blueprint, g
-from flask import abort as abort_flask
+from flask import Blueprint, abort as abort_flask, g
 from flask_restx import Api, Resource, fields
 from werkzeug.exceptions import Gone
 

@@ -1,0 +1,1 @@
+"""Writes what a developer would: `flask feature new`, `field` and `remove`."""

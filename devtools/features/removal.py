@@ -1,0 +1,94 @@
+"""Before a feature is removed: who needs it, and which migrations are its own."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from devtools.features.fields import NotationError
+from devtools.features.staging import ROOT
+
+VERSIONS = Path("migrations", "versions")
+
+
+def refuse(feature: str) -> None:
+    """Raise NotationError where there is no such feature, or others need it."""
+    if not (ROOT / "myapp" / feature / "__init__.py").exists():
+        raise NotationError(f"there is no feature {feature}")
+    needing = sorted({file.parent.name for file in _importing(feature)})
+    if needing:
+        raise NotationError(
+            f"{' and '.join(needing)} need {feature}: change or remove them first"
+        )
+
+
+def _importing(feature: str) -> Iterator[Path]:
+    """Find what imports a feature, or refers to its table, outside of it."""
+    for file in (ROOT / "myapp").rglob("*.py"):
+        if file.parent.name == feature or file.name.startswith("test_"):
+            continue
+        text = file.read_text()
+        if re.search(rf'\bmyapp\.{feature}\b|"{feature}\.id"', text):
+            yield file
+
+
+def remove_folder(copy: Path, feature: str) -> None:
+    """Remove a feature's folder from a copy of the project."""
+    shutil.rmtree(copy / "myapp" / feature)
+
+
+def uncommitted_migrations(feature: str) -> list[Path]:
+    """Return the newest migrations that are about this table alone, and nobody's yet.
+
+    The newest comes first. Where there is no git, all count as committed.
+    """
+    found = []
+    for file in sorted((ROOT / VERSIONS).glob("[0-9]*.py"), reverse=True):
+        if _tables(file) != {feature} or not _is_untracked(file):
+            break
+        found.append(file.relative_to(ROOT))
+    return found
+
+
+def _tables(migration: Path) -> set[str]:
+    """Return the tables that a migration creates or alters."""
+    return {
+        node.args[0].value
+        for node in ast.walk(ast.parse(migration.read_text()))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in ("op.create_table", "op.batch_alter_table")
+        and isinstance(node.args[0], ast.Constant)
+        and isinstance(node.args[0].value, str)
+    }
+
+
+def _is_untracked(file: Path) -> bool:
+    listed = subprocess.run(
+        ["git", "ls-files", "--others", "--", str(file)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    return listed.returncode == 0 and bool(listed.stdout.strip())
+
+
+def downgrade_below(migrations: list[Path]) -> None:
+    """Undo migrations in the database of this folder, where they were carried out."""
+    numbers = [file.name[:4] for file in migrations]
+    current = _flask("db", "current").split()[:1]
+    if current and current[0] in numbers:
+        _flask("db", "downgrade", f"-{len(numbers) - numbers.index(current[0])}")
+
+
+def _flask(*arguments: str) -> str:
+    command = [sys.executable, "-m", "flask", "--app", "myapp", *arguments]
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise NotationError(f"flask {' '.join(arguments)}: {done.stderr.strip()}")
+    return done.stdout
