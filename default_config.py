@@ -31,6 +31,9 @@ class Config:
     MAX_CONTENT_LENGTH = 1024 * 1024
     """Bytes of the largest body."""
 
+    ENABLED_FEATURES: list[str] = ["*"]
+    """The features that are served, by name; `*` is all of them."""
+
     RATE_LIMIT = 600
     """Requests a minute of one signed-in caller; 0 is no limit."""
 

@@ -25,6 +25,7 @@ from myapp import (
     settings,
 )
 from myapp.change_feed import ChangeFeed
+from myapp.enabled import enabled
 from myapp.lane import Lane
 from myapp.pipelines import Pipelines
 from myapp.redis_client import RedisClient
@@ -78,7 +79,7 @@ def create_app(
 
     stores = _connect_stores(app)
     operations = app.extensions["operations"] = []
-    for feature in features:
+    for feature in enabled(features, app.config["ENABLED_FEATURES"]):
         app.register_blueprint(feature.blueprint)
     with db.use(stores):
         app.register_blueprint(docs.blueprint(operations))

@@ -1,0 +1,57 @@
+"""Which features are served: ENABLED_FEATURES, and what they need of each other.
+
+A feature that is switched off has no routes, no pages and no commands. Its models stay
+imported: its tables and their migrations are those of every deployment.
+"""
+
+from collections.abc import Iterable, Sequence
+from types import ModuleType
+
+from myapp.settings import SettingsError
+from myapp.tables import Base
+
+ALL = "*"
+
+
+def enabled(features: Iterable[ModuleType], names: Sequence[str]) -> list[ModuleType]:
+    """Return the features that the setting names; `*` names all.
+
+    Raises SettingsError for a name that is none, and for one that needs another.
+    """
+    known = {_name(feature.__name__): feature for feature in features}
+    if ALL in names:
+        return list(known.values())
+    for name in names:
+        if name not in known:
+            raise SettingsError(
+                f"ENABLED_FEATURES names {name}, which is no feature: use some of"
+                f" {', '.join(known)}, or *"
+            )
+    for name in names:
+        for needed in sorted(_needed_by(known[name]) - {*names}):
+            raise SettingsError(
+                f"ENABLED_FEATURES has {name}, which needs {needed}: add {needed}, or"
+                f" leave {name} out"
+            )
+    return [feature for name, feature in known.items() if name in names]
+
+
+def _name(module: str) -> str:
+    """Return the feature of a module: `myapp.teams.models` → `teams`."""
+    return module.removeprefix("myapp.").partition(".")[0]
+
+
+def _needed_by(feature: ModuleType) -> set[str]:
+    """Return what a feature refers to: by its tables, or as it says in `NEEDS`."""
+    homes = {
+        mapper.local_table: _name(mapper.class_.__module__)
+        for mapper in Base.registry.mappers
+    }
+    own = _name(feature.__name__)
+    referred = {
+        homes[key.column.table]
+        for table, home in homes.items()
+        if home == own
+        for key in table.foreign_keys
+    }
+    return (referred | {*getattr(feature, "NEEDS", ())}) - {own}
