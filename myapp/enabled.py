@@ -18,7 +18,7 @@ def enabled(features: Iterable[ModuleType], names: Sequence[str]) -> list[Module
 
     Raises SettingsError for a name that is none, and for one that needs another.
     """
-    known = {_name(feature.__name__): feature for feature in features}
+    known = {_last(feature.__name__): feature for feature in features}
     if ALL in names:
         return list(known.values())
     for name in names:
@@ -36,18 +36,18 @@ def enabled(features: Iterable[ModuleType], names: Sequence[str]) -> list[Module
     return [feature for name, feature in known.items() if name in names]
 
 
-def _name(module: str) -> str:
-    """Return the feature of a module: `myapp.teams.models` → `teams`."""
-    return module.removeprefix("myapp.").partition(".")[0]
+def _last(package: str) -> str:
+    """Return the name of a package without where it is: `myapp.teams` → `teams`."""
+    return package.rpartition(".")[2]
 
 
 def _needed_by(feature: ModuleType) -> set[str]:
     """Return what a feature refers to: by its tables, or as it says in `NEEDS`."""
     homes = {
-        mapper.local_table: _name(mapper.class_.__module__)
+        mapper.local_table: _last(mapper.class_.__module__.rpartition(".")[0])
         for mapper in Base.registry.mappers
     }
-    own = _name(feature.__name__)
+    own = _last(feature.__name__)
     referred = {
         homes[key.column.table]
         for table, home in homes.items()
