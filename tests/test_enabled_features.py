@@ -6,7 +6,10 @@ from sqlalchemy import inspect
 from myapp import create_app
 from myapp.settings import SettingsError
 
-NOWHERE = {"DATABASE_URL": "sqlite:///nowhere.sqlite", "REDIS_URL": "redis://127.0.0.1:1/0"}
+NOWHERE = {
+    "DATABASE_URL": "sqlite:///nowhere.sqlite",
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+}
 FEW = ["accounts", "users", "teams"]
 
 

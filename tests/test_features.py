@@ -33,6 +33,12 @@ carts:
     colour: enum(red|blue)
     note: string(20) optional
 """
+WALKS = [
+    f"tests/test_{name}.py"
+    for name in ("migrations", "openapi", "permissions", "tenancy", "walk")
+]
+OF_ALL = ("migrations", "document", "docs_permissions")
+"""The tests of all features in one: by a part of their names."""
 
 
 class Project:
@@ -87,16 +93,22 @@ class Project:
         self.python("black", "--check", "--quiet", "myapp", "migrations")
         self.python("isort", "--check", "--quiet", "myapp", "migrations")
         self.python("flake8", "myapp", "migrations")
-        self.python("mypy")
+        self.python("mypy", "myapp")
 
-    def test(self, *arguments: str) -> None:
-        """Run tests of the copy."""
-        self.python("pytest", "-q", "-p", "no:cacheprovider", *arguments)
+    def test(self, *features: str) -> None:
+        """Run the tests of features, and what is true of every feature for them."""
+        own = [f"myapp/{feature}" for feature in features]
+        chosen = " or ".join((*features, *OF_ALL))
+        self.python(
+            "pytest", "-q", "-p", "no:cacheprovider", *own, *WALKS, "-k", chosen
+        )
 
 
 @pytest.fixture
-def project(tmp_path):
+def project(tmp_path, pytestconfig):
     """A fresh copy of this checkout."""
+    if pytestconfig.getoption("--lane") == "off":
+        pytest.skip("it would be the same once more")
     return Project(tmp_path / "checkout")
 
 
@@ -116,8 +128,7 @@ def test_new_writes_a_feature_that_passes_checks_and_tests_as_it_stands(project)
         "myapp/invoices/test_invoices.py",
     }
     project.check()
-    project.test("myapp/invoices", "tests/test_migrations.py")
-    project.test("tests", "-k", "invoices")
+    project.test("invoices")
 
 
 @pytest.mark.slow
@@ -125,8 +136,7 @@ def test_new_from_a_file_writes_several_that_refer_to_each_other(project):
     (project.folder / "resources.yaml").write_text(SEVERAL)
     project.feature("new", "--from", "resources.yaml")
     project.check()
-    project.test("myapp/invoices", "myapp/order_lines", "myapp/carts")
-    project.test("tests", "-k", "order_lines or carts")
+    project.test("invoices", "order_lines", "carts")
 
 
 def test_new_that_fails_leaves_nothing_behind(project):
@@ -215,8 +225,7 @@ def test_field_adds_to_contract_table_and_migrations(project):
     assert '"paid_on": {"type": ["string", "null"], "format": "date"' in models
     assert "paid_on: Mapped[date | None]" in models
     project.check()
-    project.test("myapp/invoices", "tests/test_migrations.py")
-    project.test("tests", "-k", "invoices")
+    project.test("invoices")
 
 
 @pytest.mark.parametrize(
@@ -255,7 +264,7 @@ def test_remove_of_what_is_committed_drops_the_table(project):
     project.commit()
     project.feature("remove", "invoices")
     project.check()
-    project.test("tests/test_migrations.py", "tests/test_permissions.py")
+    project.test()
     migration = project.text("migrations/versions/0009_no_invoices.py")
     upgrade, _, downgrade = migration.partition("def downgrade")
     assert 'op.drop_table("invoices")' in upgrade
