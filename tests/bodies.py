@@ -8,7 +8,7 @@ from myapp import openapi
 from myapp.kinds import REST
 from myapp.operations import Operation
 from tests.actors import Actor
-from tests.resources import OPERATIONS, PARAMETER, Path
+from tests.resources import OPERATIONS, PARAMETER, Path, references
 
 
 class Target(NamedTuple):
@@ -49,10 +49,12 @@ def url_of(operation: Operation, path: Path) -> str:
     return PARAMETER.sub(lambda parameter: path[parameter[1]], operation.url)
 
 
-def example(operation: Operation) -> dict[str, Any]:
+def example(operation: Operation, path: Path) -> dict[str, Any]:
     """Return a body that an operation takes, again and again."""
     assert operation.accepts is not None
     body = openapi.example(operation.accepts)
+    named = references(operation).items()
+    body |= {field: path[name] for field, name in named if name in path}
     if "slug" in body:  # unique among all accounts
         body["slug"] = f"slug-{uuid4().hex[:12]}"
     return body

@@ -148,7 +148,7 @@ def test_replace_with_any_string_in_any_field_keeps_it_exactly_or_answers_400(
             continue
         url = url_of(operation, ids)
         for field, schema, holding in strings_of(operation.accepts):
-            body = example(operation) | {field: holding(text)}
+            body = example(operation, ids) | {field: holding(text)}
             answer = anna.put(url, json=body, headers={"If-Match": "*"})
             assert answer.status_code in expected(schema, text), f"{url} {field}"
             if answer.status_code == 200:
@@ -198,7 +198,7 @@ def test_body_with_a_wrong_value_in_any_field_is_refused_without_quoting_it(
     anna, ids, value
 ):
     for target in TARGETS:
-        body = example(target.operation)
+        body = example(target.operation, ids)
         for field in body:
             if isinstance(value, bool) and isinstance(body[field], bool):
                 continue  # that is no wrong value

@@ -219,7 +219,7 @@ def test_operation_with_an_old_entity_tag_answers_412(anna, ids, operation):
         operation.method,
         url_of(operation, ids),
         {"If-Match": OLD},
-        json=operation.accepts and example(operation),
+        json=operation.accepts and example(operation, ids),
         content_type=media_type,
     )
     assert answer.status_code == 412
@@ -227,7 +227,7 @@ def test_operation_with_an_old_entity_tag_answers_412(anna, ids, operation):
 
 @declaring(errors.PreconditionRequired)
 def test_operation_that_needs_if_match_answers_428_without_it(anna, ids, operation):
-    url, body = url_of(operation, ids), example(operation)
+    url, body = url_of(operation, ids), example(operation, ids)
     assert anna.open(operation.method, url, json=body).status_code == 428
 
 
