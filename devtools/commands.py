@@ -2,6 +2,7 @@
 
 import click
 
+from devtools.contracts.command import contracts
 from devtools.features.commands import feature_command
 
-COMMANDS: tuple[click.Command, ...] = (feature_command,)
+COMMANDS: tuple[click.Command, ...] = (contracts, feature_command)

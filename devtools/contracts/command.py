@@ -1,0 +1,51 @@
+"""`flask contracts`: show what has changed for clients, and release it."""
+
+from collections.abc import Iterator, Sequence
+
+import click
+
+from devtools.contracts import changelog, documents
+from devtools.contracts.verdict import COLUMNS, Verdict, judge, rows
+
+
+@click.group("contracts")
+def contracts() -> None:
+    """Compare the contracts with those that clients were given."""
+
+
+@contracts.command("diff")
+@click.option("--write", is_flag=True, help="List the changes in CHANGELOG.md.")
+def diff(write: bool) -> None:
+    """Show what has changed for clients since docs/openapi.json was released."""
+    verdict = judge(documents.current())
+    if write:
+        changelog.write(verdict.changes)
+    if verdict.changes:
+        click.echo("\n".join(_table([COLUMNS, *rows(verdict.changes)])))
+    else:
+        click.echo(f"Nothing has changed since {documents.RELEASED} was released.")
+    _end_with(verdict)
+
+
+@contracts.command("release")
+def release() -> None:
+    """Write docs/openapi.json anew, unless a breaking change has no cover."""
+    document = documents.current()
+    if (documents.ROOT / documents.RELEASED).exists():
+        _end_with(judge(document))
+    documents.release(document)
+    version = document["info"]["version"]
+    click.echo(f"{documents.RELEASED} is that of version {version} now: commit it.")
+
+
+def _end_with(verdict: Verdict) -> None:
+    if verdict.complaints:
+        raise click.ClickException("\n".join(verdict.complaints))
+
+
+def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of a table for people."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = zip(row, widths, strict=True)
+        yield "  ".join(cell.ljust(width) for cell, width in cells).rstrip()

@@ -1,0 +1,123 @@
+"""What each change of a contract means for clients, who send and who read.
+
+The table is the policy: a request that was right stays right, and an answer stays one
+that a client could read before. Fields that a client does not know it passes over.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Level(StrEnum):
+    """How much a change asks of clients; the worst first."""
+
+    BREAKING = "breaking"
+    RISKY = "risky"
+    SAFE = "safe"
+
+
+class Direction(StrEnum):
+    """Which half of the conversation has changed."""
+
+    REQUEST = "request"
+    RESPONSE = "response"
+
+
+BREAKING, RISKY, SAFE = Level
+
+
+class Rule(NamedTuple):
+    """What a kind of change is in each direction, and what takes it back."""
+
+    request: Level
+    response: Level
+    undo: str = ""
+
+
+RULES = {
+    # fields
+    "field-added": Rule(SAFE, SAFE),
+    "required-field-added": Rule(BREAKING, SAFE, "Give it a default"),
+    "field-removed": Rule(BREAKING, BREAKING, "Keep it, perhaps as deprecated"),
+    "field-made-required": Rule(BREAKING, SAFE, "Give it a default"),
+    "field-made-optional": Rule(SAFE, BREAKING, "Answer with it always"),
+    "field-made-read-only": Rule(BREAKING, SAFE, "Let clients set it"),
+    "field-made-writable": Rule(SAFE, SAFE),
+    "field-made-write-only": Rule(SAFE, BREAKING, "Show it"),
+    "field-made-readable": Rule(SAFE, SAFE),
+    "object-opened": Rule(SAFE, RISKY),
+    "object-closed": Rule(BREAKING, SAFE, "Admit other fields"),
+    # values
+    "type-added": Rule(SAFE, BREAKING, "Answer with the old type"),
+    "type-removed": Rule(BREAKING, SAFE, "Take the old type, too"),
+    "type-changed": Rule(BREAKING, BREAKING, "Add a field for the new type"),
+    "null-allowed": Rule(SAFE, BREAKING, "Answer with a value always"),
+    "null-refused": Rule(BREAKING, SAFE, "Take null, too"),
+    "value-added": Rule(SAFE, RISKY),
+    "value-removed": Rule(BREAKING, SAFE, "Take it, too"),
+    "values-limited": Rule(BREAKING, SAFE, "Take other values, too"),
+    "values-unlimited": Rule(SAFE, RISKY),
+    "limit-loosened": Rule(SAFE, RISKY),
+    "limit-tightened": Rule(BREAKING, SAFE, "Leave the limit where it was"),
+    "limit-changed": Rule(BREAKING, RISKY, "Leave the limit as it was"),
+    "pattern-added": Rule(BREAKING, SAFE, "Take what does not fit it, too"),
+    "pattern-changed": Rule(BREAKING, RISKY, "Leave the pattern as it was"),
+    "pattern-removed": Rule(SAFE, RISKY),
+    "format-added": Rule(BREAKING, SAFE, "Take what does not fit it, too"),
+    "format-changed": Rule(BREAKING, BREAKING, "Add a field for the new format"),
+    "format-removed": Rule(SAFE, BREAKING, "Answer in the old format"),
+    "alternative-added": Rule(SAFE, BREAKING, "Answer with the old ones"),
+    "alternative-removed": Rule(BREAKING, SAFE, "Take it, too"),
+    "default-added": Rule(SAFE, SAFE),
+    "default-changed": Rule(RISKY, SAFE),
+    "default-removed": Rule(RISKY, SAFE),
+    "deprecated": Rule(SAFE, SAFE),
+    "keyword-changed": Rule(BREAKING, BREAKING, "Leave it as it was"),
+    # operations
+    "operation-added": Rule(SAFE, SAFE),
+    "operation-removed": Rule(BREAKING, BREAKING, "Keep it, perhaps as deprecated"),
+    "operation-renamed": Rule(RISKY, RISKY),
+    "security-tightened": Rule(BREAKING, SAFE, "Admit the credentials of before"),
+    "security-loosened": Rule(SAFE, SAFE),
+    "rule-changed": Rule(RISKY, RISKY),
+    "parameter-added": Rule(SAFE, SAFE),
+    "required-parameter-added": Rule(BREAKING, SAFE, "Make it optional"),
+    "parameter-removed": Rule(BREAKING, SAFE, "Keep it, perhaps as deprecated"),
+    "parameter-made-required": Rule(BREAKING, SAFE, "Leave it optional"),
+    "parameter-made-optional": Rule(SAFE, SAFE),
+    "body-added": Rule(SAFE, SAFE),
+    "required-body-added": Rule(BREAKING, SAFE, "Make it optional"),
+    "body-removed": Rule(BREAKING, SAFE, "Take it as before"),
+    "body-made-required": Rule(BREAKING, SAFE, "Leave it optional"),
+    "body-made-optional": Rule(SAFE, SAFE),
+    "media-type-added": Rule(SAFE, SAFE),
+    "media-type-removed": Rule(BREAKING, BREAKING, "Keep it"),
+    "status-added": Rule(SAFE, RISKY),
+    "status-removed": Rule(SAFE, BREAKING, "Answer with it as before"),
+    "problem-added": Rule(SAFE, SAFE),
+    "problem-removed": Rule(SAFE, SAFE),
+    "header-added": Rule(SAFE, SAFE),
+    "header-removed": Rule(SAFE, BREAKING, "Send it as before"),
+}
+
+
+class Change(NamedTuple):
+    """One difference, as clients of one operation meet it."""
+
+    operation: str
+    direction: Direction
+    where: str
+    kind: str
+    detail: str
+
+    @property
+    def level(self) -> Level:
+        """Return what the change asks of clients."""
+        rule = RULES[self.kind]
+        sent = self.direction is Direction.REQUEST
+        return rule.request if sent else rule.response
+
+    @property
+    def undo(self) -> str:
+        """Return what takes the change back."""
+        return RULES[self.kind].undo
