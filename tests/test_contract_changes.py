@@ -9,7 +9,15 @@ from typing import Any, NamedTuple
 import pytest
 
 from devtools.contracts.operations import changes
-from devtools.contracts.rules import BREAKING, RISKY, RULES, SAFE, Direction, Level
+from devtools.contracts.rules import (
+    BREAKING,
+    NEVER,
+    RISKY,
+    RULES,
+    SAFE,
+    Direction,
+    Level,
+)
 from myapp.contract import Contract
 
 Document = dict[str, Any]
@@ -93,6 +101,7 @@ READER, WRITER = {"oauth": ["read"]}, {"oauth": ["write"]}
 EMPTY = document()
 NONE = Document(paths={})
 BODY = content(text())
+CSV = content(text(), "text/csv")
 PROBLEM = content(text(), "application/problem+json")
 HEADER = {"headers": {"ETag": {"schema": text()}}}
 
@@ -147,6 +156,13 @@ CASES = [
         None,
         BREAKING,
     ),
+    Case(
+        "field-added-that-is-not-always-answered",
+        TITLE,
+        book(("note",), title=text(), note=text(readOnly=True)),
+        None,
+        SAFE,
+    ),
     Case("field-always-answered", book(("title",), title=text()), TITLE, None, SAFE),
     Case(
         "read-only-added-to-contract",
@@ -178,6 +194,9 @@ CASES = [
     ),
     value("read-only-added-to-value", text(), text(readOnly=True), BREAKING, SAFE),
     value("write-only-added-to-value", text(), text(writeOnly=True), SAFE, BREAKING),
+    value("read-only-removed-from-value", text(readOnly=True), text(), SAFE, SAFE),
+    value("write-only-removed-from-value", text(writeOnly=True), text(), SAFE, SAFE),
+    value("default-removed-from-value", text(default=""), text(), RISKY, SAFE),
     value("field-deprecated", text(), text(deprecated=True), SAFE, SAFE),
     value(
         "field-of-an-item-removed",
@@ -383,9 +402,15 @@ CASES = [
         SAFE,
     ),
     Case(
+        "media-type-of-body-added",
+        document(requestBody=BODY),
+        document(requestBody={"content": BODY["content"] | CSV["content"]}),
+        SAFE,
+    ),
+    Case(
         "media-type-of-body-changed",
         document(requestBody=BODY),
-        document(requestBody=content(text(), "text/csv")),
+        document(requestBody=CSV),
         BREAKING,
     ),
     # answers
@@ -446,9 +471,18 @@ def test_change_is_classified(case):
     assert worst(case, Direction.RESPONSE) == case.read
 
 
-def test_every_rule_has_a_case():
-    met = {c.kind for case in CASES for c in changes(case.released, case.current)}
-    assert met == RULES.keys()
+def test_every_rule_has_a_case_in_each_of_its_directions():
+    met = {
+        (change.kind, change.direction)
+        for case in CASES
+        for change in changes(case.released, case.current)
+    }
+    assert met == {
+        (kind, direction)
+        for kind, rule in RULES.items()
+        for direction, level in zip(Direction, rule, strict=False)
+        if level is not NEVER
+    }
 
 
 @pytest.mark.parametrize("kind", RULES)

@@ -16,10 +16,11 @@ from click.testing import CliRunner
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from devtools import prove
+from devtools.commands import COMMANDS
 from devtools.contracts import __main__, documents
 from devtools.contracts.changelog import COMMAND
 from devtools.contracts.command import contracts
-from myapp import openapi
+from myapp import create_app, openapi
 
 ROOT = Path(__file__).parents[1]
 CHANGELOG = "# Changelog\n\n## [Unreleased]\n\nIdentity.\n\n## [0.1.0]\n\nThe start.\n"
@@ -85,6 +86,12 @@ def waive(root: Path, until: date, operation: str = "* /v1/customers*") -> None:
         reason = "Nobody calls it yet."
         until = {until}
         """)
+
+
+def test_commands_of_developers_are_commands_of_flask():
+    names = {command.name for command in COMMANDS}
+    assert "contracts" in names
+    assert names <= create_app({}).cli.commands.keys()
 
 
 # diff

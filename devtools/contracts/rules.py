@@ -24,13 +24,15 @@ class Direction(StrEnum):
 
 
 BREAKING, RISKY, SAFE = Level
+NEVER = None
+"""In place of a level: this direction has no such change."""
 
 
 class Rule(NamedTuple):
     """What a kind of change is in each direction, and what takes it back."""
 
-    request: Level
-    response: Level
+    request: Level | None
+    response: Level | None
     undo: str = ""
 
 
@@ -74,30 +76,30 @@ RULES = {
     "deprecated": Rule(SAFE, SAFE),
     "keyword-changed": Rule(BREAKING, BREAKING, "Leave it as it was"),
     # operations
-    "operation-added": Rule(SAFE, SAFE),
-    "operation-removed": Rule(BREAKING, BREAKING, "Keep it, perhaps as deprecated"),
-    "operation-renamed": Rule(RISKY, RISKY),
-    "security-tightened": Rule(BREAKING, SAFE, "Admit the credentials of before"),
-    "security-loosened": Rule(SAFE, SAFE),
-    "rule-changed": Rule(RISKY, RISKY),
-    "parameter-added": Rule(SAFE, SAFE),
-    "required-parameter-added": Rule(BREAKING, SAFE, "Make it optional"),
-    "parameter-removed": Rule(BREAKING, SAFE, "Keep it, perhaps as deprecated"),
-    "parameter-made-required": Rule(BREAKING, SAFE, "Leave it optional"),
-    "parameter-made-optional": Rule(SAFE, SAFE),
-    "body-added": Rule(SAFE, SAFE),
-    "required-body-added": Rule(BREAKING, SAFE, "Make it optional"),
-    "body-removed": Rule(BREAKING, SAFE, "Take it as before"),
-    "body-made-required": Rule(BREAKING, SAFE, "Leave it optional"),
-    "body-made-optional": Rule(SAFE, SAFE),
+    "operation-added": Rule(SAFE, NEVER),
+    "operation-removed": Rule(BREAKING, NEVER, "Keep it, perhaps as deprecated"),
+    "operation-renamed": Rule(RISKY, NEVER),
+    "security-tightened": Rule(BREAKING, NEVER, "Admit the credentials of before"),
+    "security-loosened": Rule(SAFE, NEVER),
+    "rule-changed": Rule(RISKY, NEVER),
+    "parameter-added": Rule(SAFE, NEVER),
+    "required-parameter-added": Rule(BREAKING, NEVER, "Make it optional"),
+    "parameter-removed": Rule(BREAKING, NEVER, "Keep it, perhaps as deprecated"),
+    "parameter-made-required": Rule(BREAKING, NEVER, "Leave it optional"),
+    "parameter-made-optional": Rule(SAFE, NEVER),
+    "body-added": Rule(SAFE, NEVER),
+    "required-body-added": Rule(BREAKING, NEVER, "Make it optional"),
+    "body-removed": Rule(BREAKING, NEVER, "Take it as before"),
+    "body-made-required": Rule(BREAKING, NEVER, "Leave it optional"),
+    "body-made-optional": Rule(SAFE, NEVER),
     "media-type-added": Rule(SAFE, SAFE),
     "media-type-removed": Rule(BREAKING, BREAKING, "Keep it"),
-    "status-added": Rule(SAFE, RISKY),
-    "status-removed": Rule(SAFE, BREAKING, "Answer with it as before"),
-    "problem-added": Rule(SAFE, SAFE),
-    "problem-removed": Rule(SAFE, SAFE),
-    "header-added": Rule(SAFE, SAFE),
-    "header-removed": Rule(SAFE, BREAKING, "Send it as before"),
+    "status-added": Rule(NEVER, RISKY),
+    "status-removed": Rule(NEVER, BREAKING, "Answer with it as before"),
+    "problem-added": Rule(NEVER, SAFE),
+    "problem-removed": Rule(NEVER, SAFE),
+    "header-added": Rule(NEVER, SAFE),
+    "header-removed": Rule(NEVER, BREAKING, "Send it as before"),
 }
 
 
@@ -115,7 +117,9 @@ class Change(NamedTuple):
         """Return what the change asks of clients."""
         rule = RULES[self.kind]
         sent = self.direction is Direction.REQUEST
-        return rule.request if sent else rule.response
+        level = rule.request if sent else rule.response
+        assert level is not NEVER, f"{self.kind} is of the other direction"
+        return level
 
     @property
     def undo(self) -> str:
