@@ -146,7 +146,7 @@ def test_waiver_covers_a_breaking_change_to_its_last_day(root, released):
     waive(root, TODAY)
     status, said = run("diff")
     assert status == 0, said
-    assert "breaking" in said
+    assert f"breaking, waived until {TODAY}  request" in said
 
 
 def test_waiver_that_has_expired_covers_nothing_and_says_so(root, released):
@@ -240,6 +240,15 @@ def test_diff_writes_the_changes_once(root, released):
     released()
     run("diff", "--write")
     assert "Nothing has changed for clients" in (root / "CHANGELOG.md").read_text()
+
+
+def test_changelog_needs_no_place_until_something_has_changed(root, released):
+    (root / "CHANGELOG.md").write_text("# Changelog\n\n## [0.1.0]\n")
+    released()
+    assert run("diff", "--write")[0] == 0
+    released(without_update)
+    status, said = run("diff", "--write")
+    assert (status, "begin it with ## [Unreleased]" in said) == (1, True)
 
 
 # what ./run lint asks

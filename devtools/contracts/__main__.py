@@ -12,7 +12,7 @@ def main() -> None:
     """End with 1 where a change of a contract stands in the way."""
     try:
         verdict = judge(documents.current())
-        complaints = verdict.complaints + changelog.complaints(verdict.changes)
+        complaints = verdict.complaints + changelog.complaints(verdict)
     except click.ClickException as error:
         complaints = [error.format_message()]
     if complaints:

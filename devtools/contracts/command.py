@@ -19,9 +19,9 @@ def diff(write: bool) -> None:
     """Show what has changed for clients since docs/openapi.json was released."""
     verdict = judge(documents.current())
     if write:
-        changelog.write(verdict.changes)
+        changelog.write(verdict)
     if verdict.changes:
-        click.echo("\n".join(_table([COLUMNS, *rows(verdict.changes)])))
+        click.echo("\n".join(_table([COLUMNS, *rows(verdict)])))
     else:
         click.echo(f"Nothing has changed since {documents.RELEASED} was released.")
     _end_with(verdict)

@@ -1,6 +1,7 @@
 """What stands in the way of a release: breaking changes without cover, dead waivers."""
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 from typing import NamedTuple
 
 from devtools.contracts import documents, waivers
@@ -11,21 +12,30 @@ from devtools.contracts.waivers import Waiver
 
 
 class Verdict(NamedTuple):
-    """Every change since the release, and sentences on what may not stay so."""
+    """Every change since the release, waivers' days, and what may not stay so."""
 
     changes: list[Change]
+    waived: dict[Change, date]
     complaints: list[str]
 
 
 def judge(current: Document) -> Verdict:
     """Compare a document with the released one, and judge what has changed."""
-    released, waived = documents.released(), waivers.read()
+    released, listed = documents.released(), waivers.read()
     found = changes(released, current)
-    complaints = list(_about_waivers(waived, found))
+    waived = {
+        change: waiver.until
+        for waiver in listed
+        for change in found
+        if waiver.covers(change) and not waiver.expired
+    }
+    complaints = list(_about_waivers(listed, found))
     if major(current) <= major(released):
         version = f"{major(released) + 1}.0.0"
-        complaints += _about_changes(found, waived, version)
-    return Verdict(found, complaints)
+        complaints += _about_changes(
+            [one for one in found if one not in waived], version
+        )
+    return Verdict(found, waived, complaints)
 
 
 def _about_waivers(them: Sequence[Waiver], found: Sequence[Change]) -> Iterator[str]:
@@ -36,17 +46,9 @@ def _about_waivers(them: Sequence[Waiver], found: Sequence[Change]) -> Iterator[
             yield f"{waiver.name} ended on {waiver.until}: it covers nothing any more."
 
 
-def _about_changes(
-    found: Sequence[Change], waived: Sequence[Waiver], version: str
-) -> Iterator[str]:
-    good = [waiver for waiver in waived if not waiver.expired]
-    bare = [
-        change
-        for change in found
-        if change.level is Level.BREAKING
-        and not any(waiver.covers(change) for waiver in good)
-    ]
-    for change, operations in _grouped(bare):
+def _about_changes(found: Sequence[Change], version: str) -> Iterator[str]:
+    breaking = [change for change in found if change.level is Level.BREAKING]
+    for change, operations in _grouped(breaking):
         yield (
             f"{operations}, {change.where}: {_said(change)} breaks clients."
             f" {change.undo}, or release version {version} (VERSION in"
@@ -59,12 +61,14 @@ def _about_changes(
 COLUMNS = ("class", "direction", "operation", "where", "change")
 
 
-def rows(found: Sequence[Change]) -> list[tuple[str, ...]]:
-    """Return changes as rows under COLUMNS, those that are alike as one."""
-    return [
-        (change.level, change.direction, operations, change.where, _said(change))
-        for change, operations in _grouped(found)
-    ]
+def rows(verdict: Verdict) -> Iterator[tuple[str, ...]]:
+    """Yield the changes as rows under COLUMNS, those that are alike as one."""
+    for until in [None, *sorted(set(verdict.waived.values()))]:
+        alike = [one for one in verdict.changes if verdict.waived.get(one) == until]
+        waived = f", waived until {until}" if until else ""
+        for change, operations in _grouped(alike):
+            level = f"{change.level}{waived}"
+            yield level, change.direction, operations, change.where, _said(change)
 
 
 def _grouped(found: Sequence[Change]) -> Iterator[tuple[Change, str]]:
