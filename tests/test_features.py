@@ -94,6 +94,7 @@ class Project:
         self.python("isort", "--check", "--quiet", "myapp", "migrations")
         self.python("flake8", "myapp", "migrations")
         self.python("mypy", "myapp")
+        self.python("devtools.contracts")
 
     def test(self, *features: str) -> None:
         """Run the tests of features, and what is true of every feature for them."""
@@ -119,6 +120,7 @@ def project(tmp_path, pytestconfig):
 def test_new_writes_a_feature_that_passes_checks_and_tests_as_it_stands(project):
     project.feature("new", "invoices", "--fields", SIX)
     assert project.changed() == {
+        "CHANGELOG.md",
         "docs/permissions.md",
         "migrations/versions/0008_invoices.py",
         "myapp/__init__.py",
@@ -217,6 +219,7 @@ def test_field_adds_to_contract_table_and_migrations(project):
     project.feature("field", "invoices", "+paid_on:date")
     project.feature("field", "invoices", "customer:ref(customers)")
     assert project.changed() == {
+        "CHANGELOG.md",
         "migrations/versions/0009_paid_on_of_invoices.py",
         "migrations/versions/0010_customer_id_of_invoices.py",
         "myapp/invoices/models.py",

@@ -13,6 +13,7 @@ PARTS = (
     "migrations",
     "devtools",
     "docs",
+    "CHANGELOG.md",
     "default_config.py",
     "pyproject.toml",
 )

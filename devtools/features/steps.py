@@ -102,9 +102,9 @@ def _declared(wanted: Wanted, operations: list[Operation]) -> list[Resource]:
 
 
 def _follow(copy: Path, *arguments: str) -> None:
-    """Write in a copy of the project what follows from its models."""
+    """Write in a copy of the project what is derived from its features."""
     done = subprocess.run(
-        [sys.executable, "-m", "devtools.features.migration", *arguments],
+        [sys.executable, "-m", "devtools.features.derived", *arguments],
         cwd=copy,
         env=os.environ | {"MYAPP_CONFIG": "development"},
         capture_output=True,

@@ -1,7 +1,7 @@
-"""Writes what follows from changed models: the migration and the table of rights.
+"""Writes what is derived from the features: migration, rights, changes for clients.
 
 Run in a copy of the project, by a Python of its own, for the models are imported anew:
-python -m devtools.features.migration MESSAGE [TABLE TO DROP]
+python -m devtools.features.derived MESSAGE [TABLE TO DROP]
 """
 
 import re
@@ -12,6 +12,8 @@ import flask_migrate
 from flask import Flask
 from sqlalchemy import text
 
+from devtools.contracts import changelog, documents
+from devtools.contracts.verdict import judge
 from devtools.features.writing import formatted
 from myapp import create_app, db
 
@@ -23,7 +25,7 @@ REMARK = re.compile(r"\s*# ### ")
 
 
 def main() -> None:
-    """Write both into the current folder."""
+    """Write all into the current folder."""
     database = Path("models.sqlite").resolve()
     database.unlink(missing_ok=True)
     settings = {"DATABASE_URL": f"sqlite:///{database}", "REDIS_URL": NOWHERE}
@@ -32,6 +34,7 @@ def main() -> None:
         flask_migrate.upgrade()
         write_migration(*sys.argv[1:])
     write_rights(app)
+    changelog.write(judge(documents.current()))
 
 
 def write_migration(message: str, dropped: str | None = None) -> None:
