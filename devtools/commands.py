@@ -2,7 +2,7 @@
 
 import click
 
-from devtools.contracts.command import contracts
+from devtools.contracts.commands import contracts_command
 from devtools.features.commands import feature_command
 
-COMMANDS: tuple[click.Command, ...] = (contracts, feature_command)
+COMMANDS: tuple[click.Command, ...] = (contracts_command, feature_command)

@@ -19,7 +19,7 @@ from devtools import prove
 from devtools.commands import COMMANDS
 from devtools.contracts import __main__, documents
 from devtools.contracts.changelog import COMMAND
-from devtools.contracts.command import contracts
+from devtools.contracts.commands import contracts_command
 from myapp import create_app, openapi
 
 ROOT = Path(__file__).parents[1]
@@ -74,7 +74,7 @@ def without_update(schemas):
 
 
 def run(*arguments: str) -> tuple[int, str]:
-    done = CliRunner().invoke(contracts, arguments)
+    done = CliRunner().invoke(contracts_command, arguments)
     return done.exit_code, done.output
 
 

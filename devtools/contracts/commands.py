@@ -9,11 +9,11 @@ from devtools.contracts.verdict import COLUMNS, Verdict, judge, rows
 
 
 @click.group("contracts")
-def contracts() -> None:
+def contracts_command() -> None:
     """Compare the contracts with those that clients were given."""
 
 
-@contracts.command("diff")
+@contracts_command.command("diff")
 @click.option("--write", is_flag=True, help="List the changes in CHANGELOG.md.")
 def diff(write: bool) -> None:
     """Show what has changed for clients since docs/openapi.json was released."""
@@ -27,7 +27,7 @@ def diff(write: bool) -> None:
     _end_with(verdict)
 
 
-@contracts.command("release")
+@contracts_command.command("release")
 def release() -> None:
     """Write docs/openapi.json anew, unless a breaking change has no cover."""
     document = documents.current()
