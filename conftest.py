@@ -59,6 +59,8 @@ def pytest_collection_modifyitems(
     for item in items:
         if "slow" in item.keywords and not config.getoption("--all"):
             item.add_marker(pytest.mark.skip(reason="slow: runs with ./run test --all"))
+        if "once" in item.keywords and config.getoption("--lane") == "off":
+            item.add_marker(pytest.mark.skip(reason="once: both ways it is the same"))
         if "cluster" in item.keywords and "cluster" not in config.option.markexpr:
             reason = "cluster: runs with ./run test -m cluster"
             item.add_marker(pytest.mark.skip(reason=reason))

@@ -11,6 +11,8 @@ import pytest
 PATIENCE = 30
 PACKAGES = {
     "nginx": "nginx-light",
+    "node": "nodejs",
+    "npm": "npm",
     "openssl": "openssl",
     "rsync": "rsync",
     "ssh": "openssh-client",

@@ -20,6 +20,8 @@ from devtools.contracts.rules import (
 )
 from myapp.contract import Contract
 
+pytestmark = pytest.mark.once
+
 Document = dict[str, Any]
 NULL = {"type": "null"}
 UUID = {"type": "string", "format": "uuid"}

@@ -22,6 +22,8 @@ from devtools.contracts.changelog import COMMAND
 from devtools.contracts.commands import contracts_command
 from myapp import create_app, openapi
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[1]
 CHANGELOG = "# Changelog\n\n## [Unreleased]\n\nIdentity.\n\n## [0.1.0]\n\nThe start.\n"
 TODAY = date.today()

@@ -30,6 +30,8 @@ from tests.nginx_server import Nginx, ask, nginx
 from tests.programs import free_port, program
 from tests.server_stand_in import Ssh, Systemd, commands, sshd
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[1]
 READY = "/health/ready"
 SLOW = "/takes/two/seconds"
@@ -278,12 +280,8 @@ def migratable(folder: Path) -> Iterator[tuple[str, str, str]]:
 
 
 @pytest.fixture
-def server(
-    tmp_path: Path, checkout: Checkout, redis_url: str, pytestconfig: pytest.Config
-) -> Iterator[Server]:
+def server(tmp_path: Path, checkout: Checkout, redis_url: str) -> Iterator[Server]:
     """What deploy/server-setup leaves: stores, folders, nginx, and no release."""
-    if pytestconfig.getoption("--lane") == "off":
-        pytest.skip("a server sets that itself: it would be the same once more")
     with (
         TemporaryDirectory(prefix="myapp-") as short,
         migratable(tmp_path / "postgres") as (superuser, application, owner),

@@ -15,6 +15,8 @@ from devtools.features.fields import NotationError, read
 from tests.checkout import copy_files
 from tests.resources import OPERATIONS
 
+pytestmark = pytest.mark.once
+
 SIX = (
     "number:string(40) unique, total:integer, due_on:date, customer:ref(customers),"
     " state:enum(draft|sent), note:string(500) optional"
@@ -106,10 +108,8 @@ class Project:
 
 
 @pytest.fixture
-def project(tmp_path, pytestconfig):
+def project(tmp_path):
     """A fresh copy of this checkout."""
-    if pytestconfig.getoption("--lane") == "off":
-        pytest.skip("it would be the same once more")
     return Project(tmp_path / "checkout")
 
 

@@ -31,6 +31,8 @@ from devtools import environment
 from tests.checkout import copy_files
 from tests.programs import free_port
 
+pytestmark = pytest.mark.once
+
 PATIENCE = 30  # seconds until a test gives up waiting
 OFFLINE = """\
 import sys

@@ -107,10 +107,8 @@ class SlowClient:
 
 
 @pytest.fixture(scope="module")
-def front(settings, tmp_path_factory, pytestconfig) -> Iterator[Nginx]:
+def front(settings, tmp_path_factory) -> Iterator[Nginx]:
     """An nginx before two workers."""
-    if pytestconfig.getoption("--lane") == "off":
-        pytest.skip("nginx does it: it would be the same once more")
     with TemporaryDirectory(prefix="myapp-") as name:
         address = Path(name, "app.sock")
         own, folder = environment_of(settings), tmp_path_factory.mktemp("uwsgi")
@@ -175,6 +173,7 @@ def send_huge(front: Nginx, seen: Counter[tuple[int, int]]) -> None:
 
 
 @on_postgresql
+@pytest.mark.once
 @pytest.mark.slow
 def test_slow_and_huge_clients_harm_no_others(front, acme, pytestconfig):
     acme.post(CUSTOMERS, json={"name": "Ada", "email": "ada@example.com"})

@@ -1,0 +1,1 @@
+"""Clients built from the OpenAPI document: Python, TypeScript, Postman."""
