@@ -56,9 +56,9 @@ class RedisServer:
 
     def start(self) -> None:
         """Start the server, unless one answers already."""
-        self._check_length()
+        self.check_length()
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self._answers():
+        if self.answers():
             if not _is_alive(int(self._owner.read_text())):  # killed: we are its heir
                 self._own(int((self.directory / "redis.pid").read_text()))
             return
@@ -94,7 +94,8 @@ class RedisServer:
             time.sleep(0.01)
         return False
 
-    def _check_length(self) -> None:
+    def check_length(self) -> None:
+        """Raise RuntimeError where the path of its socket is too long."""
         length = len(os.fsencode(self.socket))
         if length > LONGEST_SOCKET:
             raise RuntimeError(
@@ -102,7 +103,8 @@ class RedisServer:
                 f" {LONGEST_SOCKET}. Move the checkout to a shorter path, or: {REMEDY}"
             )
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Tell whether it runs."""
         try:
             # One try: the default retries take 3 s where nothing listens.
             once = Retry(NoBackoff(), 0)
@@ -114,7 +116,7 @@ class RedisServer:
     def _wait(self) -> None:
         assert self._process is not None
         for _ in range(1000):
-            if self._answers():
+            if self.answers():
                 return
             if self._process.poll() is not None:
                 break

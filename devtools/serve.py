@@ -5,24 +5,21 @@ on save. Whatever is started here is stopped here, by its process id.
 """
 
 import argparse
-import errno
-import fcntl
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 import dotenv
+from click import ClickException
 
-from devtools import secret
+from devtools import feature_list, instance_folder, ports, run_lock, secret
 
 ROOT = Path(__file__).resolve().parents[1]
 INSTANCE = ROOT / "instance"
@@ -48,8 +45,11 @@ def main() -> None:
     url = f"http://127.0.0.1:{port}"
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit())
-    with one_per_folder() as lock:
-        refuse_taken(port)
+    refuse(instance_folder.refusal(INSTANCE))
+    INSTANCE.mkdir(exist_ok=True)
+    with run_lock.held(INSTANCE) as lock:
+        warn_of_forgotten_features()
+        refuse(ports.refusal(port))
         if os.environ.get("MYAPP_CONFIG") == "development":  # else `prepare` refuses
             secret.kept_in(INSTANCE)  # the application reads it when it is loaded
         server = Server(port, lock)  # loads the application while we prepare
@@ -58,47 +58,23 @@ def main() -> None:
             lock.flush()
             server.greet(prepare(url))
             server.watch()
-        except RuntimeError as error:
+        except (RuntimeError, ClickException) as error:
             sys.exit(str(error))
         finally:
             server.stop()
 
 
-@contextmanager
-def one_per_folder() -> Iterator[IO[str]]:
-    """Hold the lock of this folder, or say who holds it.
-
-    uWSGI inherits it, so it lasts as long as any of the two; the kernel drops it with
-    the last, so it is never stale.
-    """
-    INSTANCE.mkdir(exist_ok=True)
-    with (INSTANCE / "run.lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            sys.exit(
-                "myapp is already served from this folder:"
-                f" {lock.read() or 'it is starting'}.\n"
-                "Use that one, or stop it: Ctrl-C where it runs, or kill <process>."
-            )
-        lock.truncate(0)
-        yield lock
+def refuse(reason: str | None) -> None:
+    """End where there is a reason to."""
+    if reason:
+        sys.exit(reason)
 
 
-def refuse_taken(port: int) -> None:
-    """End with a remedy where another program has the port."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except (OSError, OverflowError) as error:
-            if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-                sys.exit(
-                    f"Port {port} is taken by another program.\n"
-                    f"Take the next one: ./run --port {port + 1}"
-                )
-            sys.exit(f"Port {port} cannot be used: {error}\nTry ./run --port 8000")
+def warn_of_forgotten_features() -> None:
+    """Say which features' folders are not served; a broken list is told by uWSGI."""
+    with suppress(SyntaxError):
+        for forgotten in feature_list.forgotten(ROOT):
+            print(f"./run: {forgotten}", file=sys.stderr, flush=True)
 
 
 def prepare(url: str) -> str:

@@ -15,6 +15,7 @@ from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, create_engine, make_url
 from sqlalchemy.exc import OperationalError
 
+from myapp.row_security import refuse_one_role
 from myapp.tables import Base, UtcDateTime
 
 rewriter = Rewriter()
@@ -89,23 +90,11 @@ def migrate_sqlite(connection: Connection) -> None:
         raise RuntimeError(f"a migration left rows without their parent: {broken[:5]}")
 
 
-def refuse_one_role(connection: Connection) -> None:
-    """Raise where row-level security would not bind the application's role."""
-    role = make_url(current_app.config["DATABASE_URL"]).username
-    asked = "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = %(role)s"
-    unbound = connection.exec_driver_sql(asked, {"role": role}).scalar()
-    if unbound or unbound is None or role == connection.engine.url.username:
-        raise RuntimeError(
-            f"row-level security does not bind the role {role!r} of DATABASE_URL:"
-            " let it be no superuser, and name the tables' owner, another role,"
-            " in MIGRATION_DATABASE_URL"
-        )
-    connection.rollback()
-
-
 def migrate_postgresql(connection: Connection) -> None:
     """Run them without long waits: whoever asks after us waits for our lock, too."""
-    refuse_one_role(connection)
+    role = make_url(current_app.config["DATABASE_URL"]).username
+    refuse_one_role(connection, role)
+    connection.rollback()
     connection.exec_driver_sql("SET lock_timeout = '1s'")
     connection.commit()
     try:

@@ -4,6 +4,7 @@ Under this folder, a folder is a feature and a file is shared.
 """
 
 from collections.abc import Iterable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -23,6 +24,7 @@ from myapp import (
     plain_features,
     rate_limits,
     settings,
+    shell,
 )
 from myapp.change_feed import ChangeFeed
 from myapp.enabled import enabled
@@ -79,7 +81,8 @@ def create_app(
 
     stores = _connect_stores(app)
     operations = app.extensions["operations"] = []
-    for feature in enabled(features, app.config["ENABLED_FEATURES"]):
+    features = tuple(enabled(features, app.config["ENABLED_FEATURES"]))
+    for feature in features:
         app.register_blueprint(feature.blueprint)
     with db.use(stores):
         app.register_blueprint(docs.blueprint(operations))
@@ -98,6 +101,7 @@ def create_app(
     lane = app.extensions["lane"] = Lane(app)
     app.wsgi_app = RequestLog(lane, stores)  # type: ignore[method-assign]
     _observe(app, stores)
+    app.shell_context_processor(partial(shell.names, stores, features))
     cli.register(app)
     return app
 

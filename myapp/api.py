@@ -16,12 +16,17 @@ from werkzeug.urls import iri_to_uri
 
 from myapp import access
 from myapp.contract import Contract
+from myapp.contract_rules import DeclarationError
 from myapp.errors import Reply
+from myapp.kinds import CREATE, DELETE, REPLACE, RETRIEVE, UPDATE
 from myapp.operations import Mark, Operation, complete
 from myapp.options import answer_options
 
 READING = "GET POST PUT PATCH DELETE"
 """The order in which the pages of documentation show the methods of a URL."""
+
+USUAL = {kind.method: kind.name for kind in (RETRIEVE, CREATE, REPLACE, UPDATE, DELETE)}
+"""The kind of operation that a method most often is."""
 
 STATUS_LINES = {status: f"{status} Unknown" for status in range(100, 1000)}
 STATUS_LINES |= {each.value: f"{each.value} {each.phrase}" for each in HTTPStatus}
@@ -102,7 +107,7 @@ class FeatureApi:
     def route(self, url: str) -> Callable[[ResourceType], ResourceType]:
         """Register a resource below the feature's prefix, and its operations.
 
-        Raises TypeError for a method without a mark: each says who may call it.
+        Raises DeclarationError for a method without a mark: each says who may call it.
         """
 
         def register(resource: ResourceType) -> ResourceType:
@@ -121,9 +126,9 @@ class FeatureApi:
         mark = getattr(resource, method.lower())
         if not isinstance(mark, Mark) or mark.kind.method not in (method, "any"):
             where = f"{inspect.getfile(type(resource))}: {type(resource).__name__}"
-            raise TypeError(
+            raise DeclarationError(
                 f"{where}.{method.lower()}: no operation of {method} declares who may"
-                " call it: decorate it, as in `@operation.retrieve(VIEWER)`"
+                f" call it: decorate it, as in `@operation.{USUAL[method]}(MEMBER)`"
             )
         handler = mark.handler.__get__(resource)
         declared = complete(

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from myapp.contract import Contract
-from myapp.contract_rules import Schema
+from myapp.contract_rules import DeclarationError, Schema
 from myapp.kinds import LIST, UPDATE
 from myapp.operations import Operation
 from myapp.patch import MOST_OPERATIONS
@@ -40,10 +40,11 @@ def schemas(operations: Iterable[Operation]) -> Document:
     named: Document = {}
     for operation in operations:
         for contract in filter(None, (operation.accepts, operation.answers)):
-            if found.setdefault(contract.name, contract) is not contract:
-                raise TypeError(
-                    f"{contract.declared_in}: another contract is named"
-                    f" {contract.name}: rename one of the two"
+            other = found.setdefault(contract.name, contract)
+            if other is not contract:
+                raise DeclarationError(
+                    f"{contract.declared_in}: {contract.name}: the contract at"
+                    f" {other.declared_in} has the same name: rename one of the two"
                 )
         problem = operation.speaks.problem_schema
         named[problem["title"]] = problem

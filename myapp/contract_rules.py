@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
@@ -60,7 +61,11 @@ PARAMETERS = {"limit", "cursor", "count", "sort"}
 BOUNDED_FORMATS = {"uuid", "date-time", "date", "ipv4", "ipv6"}
 
 
-class ContractError(TypeError):
+class DeclarationError(click.ClickException, TypeError):
+    """What a feature declares breaks a rule; the message has file, rule and remedy."""
+
+
+class ContractError(DeclarationError):
     """A contract, or the store behind it, breaks a rule; the message has the remedy."""
 
 

@@ -88,6 +88,7 @@ def _marks(kind: Kind) -> Callable[..., Callable[[Handler], Mark]]:
             status=status,
         )
 
+    declare.__qualname__ = f"operation.{kind.name}"  # where its rule is forgotten
     return declare
 
 

@@ -29,7 +29,7 @@ def install(app: Flask) -> None:
     _free_prefixes(app)
     for endpoint, view in app.view_functions.items():
         _show_documentation(view)
-        if not _is_public(endpoint, view) and not _is_operation(view):
+        if not is_public(endpoint, view) and not is_operation(view):
             app.view_functions[endpoint] = _private(view)
 
 
@@ -72,14 +72,15 @@ def _api_of(view: View) -> flask_restx.Api | None:
     return owner if isinstance(owner, flask_restx.Api) else None
 
 
-def _is_public(endpoint: str, view: View) -> bool:
+def is_public(endpoint: str, view: View) -> bool:
     """Tell whether a view needs no token: the pages for people, and RESTX's 404."""
     view_class = getattr(view, "view_class", object)
     is_page = endpoint.startswith(PAGES) or view_class is SwaggerView
     return is_page or _api_of(view) is not None
 
 
-def _is_operation(view: View) -> bool:
+def is_operation(view: View) -> bool:
+    """Tell whether a view hands over to our operations."""
     view_class = getattr(view, "view_class", None)
     return view_class is not None and issubclass(view_class, Resource)
 

@@ -9,10 +9,25 @@ from contextlib import contextmanager
 
 from alembic import op
 from flask import current_app
-from sqlalchemy import make_url
+from sqlalchemy import Connection, make_url
 
 TENANT = "nullif(current_setting('app.account_id', true), '')::uuid"
 PRESENTED = "nullif(current_setting('app.presented', true), '')"
+
+
+def refuse_one_role(connection: Connection, role: str | None) -> None:
+    """Raise where row-level security would not bind the application's role.
+
+    The connection is the one of the tables' owner.
+    """
+    asked = "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = %(role)s"
+    unbound = connection.exec_driver_sql(asked, {"role": role}).scalar()
+    if unbound or unbound is None or role == connection.engine.url.username:
+        raise RuntimeError(
+            f"row-level security does not bind the role {role!r} of DATABASE_URL:"
+            " let it be no superuser, and name the tables' owner, another role,"
+            " in MIGRATION_DATABASE_URL"
+        )
 
 
 @contextmanager

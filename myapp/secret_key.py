@@ -11,7 +11,8 @@ def derived(purpose: str, value: bytes = b"") -> bytes:
     key = db.stores().settings["SECRET_KEY"].encode()
     if not key:
         raise SettingsError(
-            "SECRET_KEY is not set: start with ./run, which makes one, or set it"
+            "SECRET_KEY is not set: start with ./run, which makes one, or set it in"
+            " instance/config.py"
         )
     purposeful = hmac.digest(key, purpose.encode(), "sha256")
     return hmac.digest(purposeful, value, "sha256")

@@ -77,7 +77,9 @@ def load(config: Config, instance: Path, test_config: Settings | None) -> None:
     # Only where every type is right can the rest be looked at.
     unfit = list(_mistyped(config, defaults)) or list(_unfit(config, chosen))
     if unfit:
-        listed = "\n  ".join([f"These settings are unfit for {chosen}:", *unfit])
+        place = "set them in instance/config.py, .env or the environment"
+        head = f"These settings are unfit for {chosen}; {place}:"
+        listed = "\n  ".join([head, *unfit])
         hint = "\nOn your own machine: ./run, or flask --debug"
         raise SettingsError(listed + hint * (chosen == "production"))
     if not config["REDIS_URL"]:

@@ -59,10 +59,25 @@ def reraise(error: Exception) -> NoReturn:
 def remedy_of(error: Exception) -> str | None:
     """Return what helps a command that a store's exception has ended, if anything."""
     if _lacks_migration(error):
-        return "The database is not up to date: run `flask db upgrade`, or ./run once."
-    if isinstance(error.__cause__ if isinstance(error, Unavailable) else error, GONE):
-        return "A store does not answer: start it, or correct DATABASE_URL, REDIS_URL."
+        return (
+            f"The database is not up to date with migrations/ ({_missing(error)}): run"
+            " `flask db upgrade`, or ./run once. Where no migration has it yet,"
+            " `flask db migrate` writes one."
+        )
+    if isinstance(error, Unavailable) and isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    if isinstance(error, redis.RedisError) and isinstance(error, GONE):
+        return _start("Redis", "REDIS_URL")
+    if isinstance(error, GONE):
+        return _start("The database", "DATABASE_URL")
     return None
+
+
+def _start(store: str, setting: str) -> str:
+    return (
+        f"{store} does not answer: start it, or correct {setting} in"
+        " instance/config.py, .env or the environment. ./run has stores of its own."
+    )
 
 
 def _cannot_write(error: Exception) -> bool:
@@ -73,8 +88,15 @@ def _cannot_write(error: Exception) -> bool:
 
 
 def _lacks_migration(error: Exception) -> bool:
-    missing = "no such " in str(_driver_error(error))  # SQLite
+    text = str(_driver_error(error))
+    missing = "no such " in text or " has no column named " in text  # SQLite
     return missing or _state(error) in UNDEFINED
+
+
+def _missing(error: Exception) -> str:
+    """Return what the database lacks, in its own words."""
+    diagnosis = getattr(_driver_error(error), "diag", None)
+    return str(diagnosis.message_primary if diagnosis else _driver_error(error))
 
 
 def _state(error: Exception) -> str | None:

@@ -1,5 +1,6 @@
 """The programs that some tests run, beside Python's: found, or asked for by name."""
 
+import os
 import shutil
 import socket
 import subprocess
@@ -18,6 +19,7 @@ PACKAGES = {
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
     "sshd": "openssh-server",
+    "setpriv": "util-linux",
     "systemd-analyze": "systemd",
 }
 """Debian's package of each."""
@@ -30,6 +32,14 @@ def program(name: str) -> str:
     if not found:
         pytest.fail(f"there is no {name}: sudo apt install {PACKAGES[name]}")
     return found
+
+
+def unprivileged(*command: str | Path) -> list[str | Path]:
+    """Return a command that is refused what its file's mode refuses, also for root."""
+    if os.geteuid() != 0:
+        return [*command]
+    lost = "--bounding-set=-dac_override,-dac_read_search"
+    return [program("setpriv"), lost, *command]
 
 
 def free_port() -> int:

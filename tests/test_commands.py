@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import create_engine, text
 
+from devtools import demo
 from myapp import create_app
 
 COMMANDS = pytest.mark.parametrize(
@@ -42,8 +43,27 @@ def test_command_without_its_table_says_how_to_migrate(
         for table in ("accounts", "signing_keys"):
             connection.execute(text(f"ALTER TABLE {table} RENAME TO no_{table}"))
     owner.dispose()
-    remedy = "The database is not up to date: run `flask db upgrade`, or ./run once."
-    assert run(own, command) == (1, f"Error: {remedy}\n")
+    code, said = run(own, command)
+    assert code == 1
+    assert said.startswith("Error: The database is not up to date with migrations/ (")
+    assert "): run `flask db upgrade`, or ./run once." in said
+
+
+@pytest.mark.usefixtures("engine")
+def test_write_to_a_column_that_is_not_there_says_how_to_migrate(
+    run, settings, databases
+):
+    own = settings | databases.clone() | {"DEVELOPMENT_SECRET": "of this test"}
+    demo.seed(app := create_app(own))
+    app.extensions["myapp"].engine.dispose()
+    owner = create_engine(own.get("MIGRATION_DATABASE_URL", own["DATABASE_URL"]))
+    with owner.begin() as connection:
+        connection.execute(text("ALTER TABLE customers RENAME COLUMN email TO mail"))
+    owner.dispose()
+    code, said = run(own, "seed customers")
+    assert code == 1
+    assert "Error: The database is not up to date with migrations/ (" in said
+    assert "email" in said
 
 
 @COMMANDS
@@ -51,7 +71,7 @@ def test_command_without_a_database_says_what_to_do(run, command):
     nowhere = "postgresql://nobody@127.0.0.1:1/nothing"
     code, said = run({"DATABASE_URL": nowhere, "REDIS_URL": "redis://none"}, command)
     assert code == 1
-    assert said.startswith("Error: A store does not answer: ")
+    assert said.startswith("Error: The database does not answer: start it, ")
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

@@ -188,7 +188,7 @@ def test_purge_without_a_database_says_what_to_do():
     app = create_app({**urls, "REDIS_URL": "redis://none"})
     done = app.test_cli_runner().invoke(args=["purge"])
     assert done.exit_code == 1
-    assert "\nError: A store does not answer: " in done.output
+    assert "\nError: The database does not answer: " in done.output
 
 
 @on_postgresql

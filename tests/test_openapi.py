@@ -281,7 +281,8 @@ def test_two_contracts_of_one_name_are_refused_with_the_remedy():
         create_app(NOWHERE, features)
     message = str(refused.value)
     assert message.startswith(f"{__file__}:")
-    assert message.endswith("another contract is named Thing: rename one of the two")
+    assert f": Thing: the contract at {__file__}:" in message
+    assert message.endswith(" has the same name: rename one of the two")
 
 
 def test_operations_below_a_resource_get_ids_of_their_own():

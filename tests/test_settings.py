@@ -225,7 +225,8 @@ def test_production_names_every_unfit_setting_and_what_to_do(instance, environ):
     with pytest.raises(SettingsError) as refused:
         loaded(instance)
     assert str(refused.value) == (
-        "These settings are unfit for production:\n"
+        "These settings are unfit for production;"
+        " set them in instance/config.py, .env or the environment:\n"
         "  DATABASE_URL is not set: give the URL of the production store\n"
         "  REDIS_URL is not set: give the URL of the production store\n"
         "  SECRET_KEY has fewer than 32 characters: make one with"
@@ -279,7 +280,7 @@ def test_command_with_unfit_settings_says_what_to_do_without_a_traceback():
         command, cwd=README.parent, env=kept, capture_output=True, text=True
     )
     assert done.returncode == 1
-    assert done.stderr.startswith("Error: These settings are unfit for production:")
+    assert done.stderr.startswith("Error: These settings are unfit for production;")
 
 
 # the stores

@@ -1,0 +1,1 @@
+"""Explains a broken set-up, and changes nothing: `./run doctor`."""
