@@ -7,6 +7,7 @@ operations.
 import inspect
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, ClassVar, TypeVar
 
@@ -14,10 +15,11 @@ import flask_restx
 from flask import Blueprint, Response, request
 from werkzeug.urls import iri_to_uri
 
-from myapp import access
+from myapp import access, json_api_documents
 from myapp.contract import Contract
 from myapp.contract_rules import DeclarationError
 from myapp.errors import Reply
+from myapp.json_api import translated
 from myapp.kinds import CREATE, DELETE, REPLACE, RETRIEVE, UPDATE
 from myapp.operations import Mark, Operation, complete
 from myapp.options import answer_options
@@ -103,6 +105,7 @@ class FeatureApi:
         restx = Routes(doc=False)
         restx.init_app(self.blueprint, add_specs=False)
         self._namespace = restx.namespace(name, path=self.home)
+        self._type = json_api_documents.ResourceType(name, self.home, contract)
 
     def route(self, url: str) -> Callable[[ResourceType], ResourceType]:
         """Register a resource below the feature's prefix, and its operations.
@@ -141,4 +144,4 @@ class FeatureApi:
         )
         if declared.rule not in access.OPEN:
             access.scopes.add(declared.scope)
-        return declared
+        return replace(declared, translated=translated(declared, self._type))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from myapp import json_api_schemas
 from myapp.contract import Contract
 from myapp.contract_rules import DeclarationError, Schema
 from myapp.kinds import LIST, UPDATE
@@ -58,6 +59,7 @@ def schemas(operations: Iterable[Operation]) -> Document:
             named[answered.name] = answered.read_schema
             if operation.kind is LIST:
                 named[f"{answered.name}Page"] = _page_schema(answered)
+        named |= json_api_schemas.schemas(operation)
     return named
 
 

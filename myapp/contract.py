@@ -9,6 +9,7 @@ Imports `errors`, `repository` and `contract_rules`.
 """
 
 from collections.abc import Callable, Collection, Mapping
+from copy import copy
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from typing import Any
@@ -46,6 +47,9 @@ class Contract:
     field among the `proofs` permits a change and is no part of it. Raises
     ContractError, with file, field and remedy, for a contract that is not safe.
     """
+
+    references: Mapping[str, str] = {}
+    """Field → the table that its value refers to; what the store says of them."""
 
     def __init__(
         self,
@@ -111,8 +115,17 @@ class Contract:
         fields = [f if f in always else (f, Any, None) for f in self.shown]
         self._shape = msgspec.defstruct(self.name, fields, omit_defaults=True)
         self._encode = msgspec.json.Encoder().encode
-        digest = sha256(msgspec.json.encode([MEDIA_TYPE, self.read_schema]))
-        self._digest = digest.hexdigest()[:8]
+        self._digest = self._digest_in(MEDIA_TYPE)
+
+    def _digest_in(self, media_type: str) -> str:
+        found = sha256(msgspec.json.encode([media_type, self.read_schema]))
+        return found.hexdigest()[:8]
+
+    def in_media_type(self, media_type: str) -> "Contract":
+        """Return the contract as it is, with the entity tags of another media type."""
+        found = copy(self)
+        found._digest = self._digest_in(media_type)
+        return found
 
     def validate(self, document: Any) -> dict[str, Any]:
         """Return the values of a document that keeps the contract.

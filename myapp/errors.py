@@ -213,7 +213,7 @@ def respond(error: Exception, request_id: str) -> Reply:
         "request_id": request_id,
     }
     if problem.errors:
-        body["errors"] = _entries(problem.errors)
+        body["errors"] = entries(problem.errors)
     headers = {"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store"}
     headers.update(problem.headers)
     return Reply(problem.status, msgspec.json.encode(body), headers)
@@ -224,7 +224,8 @@ def slug(title: str) -> str:
     return title.lower().replace(" ", "-")
 
 
-def _entries(errors: list[BrokenRule]) -> list[dict[str, str]]:
+def entries(errors: list[BrokenRule]) -> list[dict[str, str]]:
+    """Return broken rules as an answer lists them: so many, and no longer."""
     entries = []
     room = MOST_ERROR_BYTES
     for error in errors[:MOST_ERRORS]:

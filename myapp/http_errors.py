@@ -6,9 +6,10 @@ from flask import Flask, Response, request
 from flask_restx.mask import MaskError
 from werkzeug.exceptions import HTTPException, NotFound
 
-from myapp import errors
+from myapp import errors, json_api_errors
 from myapp.api import response_of
 from myapp.errors import BrokenRule, Problem
+from myapp.negotiation import asks_for_json_api
 
 
 def install(app: Flask) -> None:
@@ -25,7 +26,10 @@ def _answer_error(error: Exception) -> Response | HTTPException:
         return error
     if isinstance(error, NotFound) and error is request.routing_exception:
         error = errors.NotFound("There is no such path: see /docs.")
-    return response_of(errors.respond(error, request.environ["myapp.request_id"]))
+    headers = request.headers
+    asks = asks_for_json_api(headers.get("Accept", ""), headers.get("Content-Type", ""))
+    respond = json_api_errors.respond if asks else errors.respond
+    return response_of(respond(error, request.environ["myapp.request_id"]))
 
 
 def _problem_of(error: Exception) -> Problem | None:

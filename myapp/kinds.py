@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from myapp import errors, strict_json
+from myapp.access import OPEN, Rule
 from myapp.contract import MEDIA_TYPE, Contract
 from myapp.contract_rules import Schema
 from myapp.errors import Problem, Reply
@@ -55,6 +56,28 @@ UPDATE = Kind(
 )
 DELETE = Kind("delete", "DELETE", 204, ITEM_WRITE)
 ACTION = Kind("action", "any", 200)
+
+
+def problems_of(
+    kind: Kind,
+    rule: Rule,
+    own: Problems,
+    *,
+    reads_body: bool,
+    requires_match: bool,
+) -> Problems:
+    """Return every problem that an operation may answer, its own too, by status."""
+    found = {*EVERYWHERE, *kind.problems, *own}
+    if rule not in OPEN:
+        found |= {*GUARDED}
+    if rule.limited:
+        found |= {errors.TooManyRequests}
+    if reads_body:
+        found |= {*BODY}
+    if requires_match:
+        found |= {errors.PreconditionRequired}
+    return tuple(sorted(found, key=lambda problem: problem.status))
+
 
 PROBLEM: Schema = {
     "title": "Problem",

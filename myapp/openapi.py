@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from myapp import components, errors, rate_limits
+from myapp import components, errors, json_api_schemas, rate_limits
 from myapp.access import OPEN, Rule
 from myapp.contract import Contract
 from myapp.contract_rules import Schema, types_of
@@ -154,8 +154,10 @@ def _request_body(operation: Operation, contract: Contract) -> Document:
     content: Document = {}
     for media_type in operation.reads:
         content[media_type] = {"schema": write, "example": example(contract)}
+    fields = example(contract)
     if operation.kind is UPDATE:
-        field, value = next(iter(example(contract).items()))
+        field, value = next(iter(fields.items()))
+        fields = {field: value}
         merge = components.reference(f"{contract.name}MergePatch")
         content[MERGE_PATCH] = {"schema": merge, "example": {field: value}}
         change = {"op": "replace", "path": f"/{field}", "value": value}
@@ -163,6 +165,7 @@ def _request_body(operation: Operation, contract: Contract) -> Document:
             "schema": components.reference("JsonPatch"),
             "example": [change],
         }
+    content |= json_api_schemas.bodies(operation, fields, UUID_EXAMPLE)
     return {"required": True, "content": content}
 
 
@@ -197,11 +200,12 @@ def responses(operation: Operation) -> Document:
     if operation.speaks.redirects:
         found["303"] = {"description": "On to the client, with a code or an error."}
     by_status: dict[int, list[str]] = {}
-    for problem in operation.problems:
+    for problem in (operation.translated or operation).problems:
         by_status.setdefault(problem.status, []).append(problem.__doc__ or "")
     for status, texts in by_status.items():
         schema = components.reference(operation.speaks.problem_schema["title"])
         content = {operation.speaks.problems: {"schema": schema}}
+        content |= json_api_schemas.problems(operation)
         found[str(status)] = {"description": " ".join(texts), "content": content}
     if operation.rule.limited:
         for described in found.values():
@@ -223,7 +227,8 @@ def _success(operation: Operation) -> Document:
     page = operation.kind is LIST
     name = operation.answers.name + ("Page" if page else "")
     described["content"] = {
-        operation.speaks.answers: {"schema": components.reference(name)}
+        operation.speaks.answers: {"schema": components.reference(name)},
+        **json_api_schemas.answers(operation),
     }
     headers = ["Link", "X-Total-Count"] if page else ["ETag"]
     if operation.kind is CREATE:

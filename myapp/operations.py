@@ -7,23 +7,20 @@ authenticate, limit, scope and rule, handler, reply. Knows no web framework.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 from urllib.parse import urlencode
 
 from myapp import audit, contract as contracts, errors, pagination, rate_limits
-from myapp.access import OPEN, Principal, Rule, admit, authenticate, scope_of
+from myapp.access import Principal, Rule, admit, authenticate, scope_of
 from myapp.contract import Contract
 from myapp.contract_rules import Schema
 from myapp.errors import NotAcceptable, Reply
 from myapp.kinds import (
     ACTION,
-    BODY,
     CREATE,
     DELETE,
-    EVERYWHERE,
-    GUARDED,
     LIST,
     REPLACE,
     REST,
@@ -32,7 +29,9 @@ from myapp.kinds import (
     Kind,
     Problems,
     Protocol,
+    problems_of,
 )
+from myapp.negotiation import USUAL, asks_for_json_api
 from myapp.repository import Page, Record
 from myapp.request import Environ, Request, accepts_type, refuse_if_none_match
 
@@ -134,6 +133,10 @@ class Operation:
 
     summary: str
     handler: Handler
+    translated: "Operation | None" = field(default=None, compare=False, repr=False)
+    """The same operation for those who ask for JSON:API, where it speaks that."""
+
+    requests: ClassVar[type[Request]] = Request
 
     @cached_property
     def id(self) -> str:
@@ -179,11 +182,17 @@ class Operation:
 
     def answer(self, environ: Environ, path: Mapping[str, Any]) -> Reply:
         """Carry out one request; every exception becomes a problem."""
-        request = Request(self, environ, path)
+        accept = environ.get("HTTP_ACCEPT", "*/*")
+        # `get` would be one more call of every request: they are budgeted.
+        sent = environ["CONTENT_TYPE"] if "CONTENT_TYPE" in environ else ""
+        if self.translated and not (accept in USUAL and sent in USUAL):
+            if asks_for_json_api(accept, sent):
+                return self.translated.answer(environ, path)
+        request = self.requests(self, environ, path)
         environ["myapp.request"] = request
         try:
             self._admit(request)
-            if (accept := environ.get("HTTP_ACCEPT", "*/*")) != "*/*":
+            if accept != "*/*":
                 self._check_accept(accept)
             if "HTTP_IF_NONE_MATCH" in environ and self.kind in ITEM_WRITES:
                 refuse_if_none_match()
@@ -271,7 +280,13 @@ def complete(
         rule=mark.rule,
         accepts=accepts,
         answers=answers,
-        problems=_problems(mark, accepts),
+        problems=problems_of(
+            kind,
+            mark.rule,
+            mark.problems,
+            reads_body=bool(accepts),
+            requires_match=mark.requires_match,
+        ),
         parameters=listing or mark.parameters,
         requires_match=mark.requires_match,
         speaks=mark.speaks,
@@ -279,17 +294,3 @@ def complete(
         summary=(mark.handler.__doc__ or "").strip().partition("\n")[0],
         handler=mark.handler,
     )
-
-
-def _problems(mark: Mark, accepts: Contract | None) -> Problems:
-    """Return every problem that an operation may answer, by status."""
-    found = {*EVERYWHERE, *mark.kind.problems, *mark.problems}
-    if mark.rule not in OPEN:
-        found |= {*GUARDED}
-    if mark.rule.limited:
-        found |= {errors.TooManyRequests}
-    if accepts:
-        found |= {*BODY}
-    if mark.requires_match:
-        found |= {errors.PreconditionRequired}
-    return tuple(sorted(found, key=lambda problem: problem.status))

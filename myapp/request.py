@@ -120,6 +120,9 @@ class Request:
             if MERGE_PATCH in accepted:
                 problem.headers = {"Accept-Patch": ", ".join(accepted)}
             raise problem
+        self._check_encoding()
+
+    def _check_encoding(self) -> None:
         if self._is_encoded:
             raise UnsupportedMediaType("Send the body without a Content-Encoding.")
 

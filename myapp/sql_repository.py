@@ -14,7 +14,7 @@ from myapp.pagination import Slice
 from myapp.postgres_query import Row
 from myapp.repository import Condition, Page, Record, Repository, Values
 from myapp.sql_statements import USUAL_LIMITS, SqlStatements
-from myapp.table_rules import check_table
+from myapp.table_rules import check_table, references
 
 
 class SqlRepository(Repository):
@@ -36,6 +36,7 @@ class SqlRepository(Repository):
         self.contract = contract
         self.table: Table = model.__table__
         check_table(contract, self.table, tenant)
+        contract.references = references(contract, self.table)
         self._tenant = self.table.c[tenant]
         self._defaults = defaults_of(self.table)
         shown = [self.table.c[field] for field in contract.shown]

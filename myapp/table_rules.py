@@ -45,6 +45,18 @@ def check_table(contract: Contract, table: Table, tenant: str) -> None:
             raise error_in(contract, field, f"is sorted by without an index: {wanted}")
 
 
+def references(contract: Contract, table: Table) -> dict[str, str]:
+    """Return which shown fields hold the id of a row of which table."""
+    # By name: the other table may not have been declared yet.
+    keys = {key.parent.name: key.target_fullname for key in table.foreign_keys}
+    found = {field: keys[field].rpartition(".") for field in sorted(keys)}
+    return {
+        field: other
+        for field, (other, _, column) in found.items()
+        if field in contract.shown and column == "id"
+    }
+
+
 def _disagreement(schema: Schema, table: Table, field: str) -> str | None:
     column = table.c.get(field)
     if column is None:

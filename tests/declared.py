@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 from myapp import db, openapi, rate_limits
 from myapp.errors import MEDIA_TYPE
 from myapp.kinds import CREATE, DELETE, REPLACE, REST
+from myapp.negotiation import JSON_API
 from myapp.operations import Operation
 from myapp.tables import Base
 from tests.resources import OPERATIONS
@@ -110,10 +111,13 @@ def operation_of(app: Any, environ: dict[str, Any]) -> Operation | None:
 
 
 def check_problem(response: TestResponse) -> None:
-    """Every error is problem+json, with the headers its status calls for."""
+    """Every error is problem+json, with the headers its status calls for.
+
+    Or a document of JSON:API, for those who ask for that.
+    """
     if response.status_code < 400:
         return
-    assert response.content_type == MEDIA_TYPE, response.get_data()
+    assert response.content_type in (MEDIA_TYPE, JSON_API), response.get_data()
     required = {401: "WWW-Authenticate", 405: "Allow"}
     required |= dict.fromkeys((429, 503), "Retry-After")
     header = required.get(response.status_code)
@@ -122,6 +126,10 @@ def check_problem(response: TestResponse) -> None:
         return
     assert len(response.get_data()) < 8192
     problem = json.loads(response.get_data())
+    if response.content_type == JSON_API:
+        statuses = {error["status"] for error in problem["errors"]}
+        assert statuses == {str(response.status_code)}
+        problem = {**problem["meta"], "status": response.status_code}
     assert problem["status"] == response.status_code
     assert problem["request_id"] == response.headers["X-Request-Id"]
 

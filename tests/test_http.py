@@ -122,7 +122,7 @@ NOT_ACCEPTED = {
     "json_excluded": "application/json;q=0",
     "json_excluded_from_all": "application/json;q=0, text/html",
     "json_excluded_in_utf8": "application/json;charset=utf-8;q=0",
-    "json_of_another_kind": "application/vnd.api+json",
+    "json_of_another_kind": "application/hal+json",
     "json_with_a_profile": "application/json;profile=x",
     "word": "json",
     "separators": ",;,;",

@@ -48,6 +48,7 @@ PLACES = {
         "db": "finds the Redis client of the application at work",
         "docs": "names the type of a redirect",
         "request": "reads the Accept and Content-Type headers",
+        "negotiation": "reads them for JSON:API",
         "consent": "reads and writes a cookie",
     },
     "authlib": {

@@ -23,6 +23,7 @@ from myapp.customers import endpoints
 from myapp.customers.endpoints import CustomerList
 from myapp.errors import Reply
 from myapp.kinds import ACTION
+from myapp.negotiation import JSON_API
 from myapp.operations import Operation
 from tests.actors import Actor, sign_up
 from tests.declared import DeclaredClient
@@ -197,6 +198,7 @@ BROKEN = {
     "too large": bodied(b" " * (1024 * 1024 + 1)),
     "another media type": headed(Content_Type="text/plain"),
     "no media type": headed(Content_Type=None),
+    "JSON:API": headed(Content_Type=JSON_API),
     "another encoding": headed(Content_Encoding="gzip"),
     "another charset": headed(Content_Type="application/json; charset=latin-1"),
     "a length that is none": surrounded(CONTENT_LENGTH="ten"),
@@ -214,6 +216,8 @@ ODD = {
     "accepts anything": headed(Accept="*/*"),
     "accepts JSON in UTF-8": headed(Accept="application/json; charset=utf-8"),
     "an empty accept": headed(Accept=""),
+    "accepts JSON:API": headed(Accept=JSON_API),
+    "accepts JSON:API, modified": headed(Accept=f"{JSON_API}; a=b"),
     "has it already": headed(If_None_Match="*"),
     "has another": headed(If_None_Match='W/"1-00000000", "x"'),
     "a range": headed(Range="bytes=0-3"),

@@ -328,7 +328,7 @@ CONTENT_TYPES = {
     "multipart": "multipart/form-data; boundary=x",
     "xml": "application/xml",
     "html": "text/html",
-    "json_of_another_kind": "application/vnd.api+json",
+    "json_of_another_kind": "application/hal+json",
     "json_as_text": "text/json",
     "json_with_a_suffix": "application/jsonx",
     "json_and_another": "application/json, text/plain",

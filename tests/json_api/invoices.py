@@ -1,0 +1,93 @@
+"""Invoices: a feature with relationships that clients write; none real is named so."""
+
+from uuid import UUID
+
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from flask import Flask
+from sqlalchemy import ForeignKeyConstraint, create_engine
+from sqlalchemy.orm import Mapped, mapped_column
+
+from myapp.access import MEMBER, VIEWER
+from myapp.api import FeatureApi, Resource
+from myapp.contract import Contract
+from myapp.db import sql
+from myapp.operations import operation
+from myapp.repository import Page, Record
+from myapp.request import Request
+from myapp.row_security import protect
+from myapp.sql_repository import SqlRepository
+from myapp.tables import TenantOwned
+
+INVOICE = Contract(
+    "SampleInvoice",
+    description="What a customer owes, and who has approved of it.",
+    properties={
+        "id": {"type": "string", "format": "uuid", "readOnly": True},
+        "total": {"type": "integer", "minimum": 0, "maximum": 1_000_000},
+        "customer_id": {"type": "string", "format": "uuid"},
+        "approver": {"type": ["string", "null"], "format": "uuid", "default": None},
+    },
+)
+
+
+class Invoice(TenantOwned, sql.Model):
+    """A row of sample_invoices."""
+
+    __tablename__ = "sample_invoices"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["account_id", "customer_id"], ["customers.account_id", "customers.id"]
+        ),
+        ForeignKeyConstraint(
+            ["account_id", "approver"], ["users.account_id", "users.id"]
+        ),
+    )
+
+    total: Mapped[int]
+    customer_id: Mapped[UUID]
+    approver: Mapped[UUID | None] = mapped_column(default=None)
+
+
+invoices = SqlRepository(Invoice, INVOICE)
+sql.Model.metadata.remove(Invoice.__table__)  # the migrations know nothing of it
+
+api = FeatureApi("sample_invoices", INVOICE)
+blueprint = api.blueprint
+
+
+@api.route("")
+class InvoiceList(Resource):
+    @operation.list(VIEWER)
+    def get(self, request: Request) -> Page:
+        """List the invoices."""
+        return invoices.list(request.tenant, request.page)
+
+    @operation.create(MEMBER)
+    def post(self, request: Request) -> Record:
+        """Write an invoice."""
+        return invoices.create(request.tenant, request.body)
+
+
+@api.route("/<uuid:invoice_id>")
+class InvoiceItem(Resource):
+    @operation.retrieve(VIEWER)
+    def get(self, request: Request) -> Record:
+        """Show an invoice."""
+        return invoices.retrieve(request.tenant, request.path["invoice_id"])
+
+    @operation.update(MEMBER)
+    def patch(self, request: Request) -> Record:
+        """Change an invoice."""
+        id = request.path["invoice_id"]
+        return invoices.update(request.tenant, id, request.change, request.if_match)
+
+
+def make_table(app: Flask) -> None:
+    """Do what the migration of a real feature does, as the owner of the tables."""
+    owner = create_engine(app.config["MIGRATION_DATABASE_URL"])
+    with app.app_context(), owner.begin() as connection:
+        Invoice.__table__.create(connection)
+        with Operations.context(MigrationContext.configure(connection)):
+            protect("sample_invoices")
+    owner.dispose()
