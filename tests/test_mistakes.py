@@ -9,6 +9,8 @@ from devtools import pages
 from tests.checkout import copy_checkout
 from tests.mistakes import MISTAKES
 
+pytestmark = pytest.mark.once
+
 PAGE = Path(__file__).parents[1] / "docs/troubleshooting.md"
 COMMAND = "./run test tests/test_mistakes.py --write-table"
 HEAD = "| mistake | what it says |\n|---|---|\n"
