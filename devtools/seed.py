@@ -4,7 +4,10 @@ Each is the contract's example, varied, and goes the whole way of a create behin
 rule: contract, handler, repository, audit.
 """
 
+from collections.abc import Mapping
+from random import choice
 from secrets import token_hex
+from typing import Any
 from uuid import UUID
 
 import click
@@ -15,7 +18,7 @@ from werkzeug.test import EnvironBuilder
 from devtools.examples import marked
 from myapp.access import EVERY_SCOPE, Principal, Role
 from myapp.cli import at_work
-from myapp.kinds import CREATE
+from myapp.kinds import CREATE, LIST
 from myapp.operations import Operation
 from myapp.request import Request
 from myapp.tenants import tenant_named
@@ -35,14 +38,16 @@ def seed_command(feature: str, count: int, account: str) -> None:
             " writes a DEVELOPMENT_SECRET into instance/config.py. Start it once."
         )
     creation, owner = _creation_of(feature), _owner_of(tenant_named(account))
+    others = _others(creation, owner)
     run = token_hex(3)  # so that the next run makes others
     with click.progressbar(range(count), label=f"{account} {feature}") as numbers:
         for number in numbers:
-            _create(creation, owner, f"seed-{run}-{number}")
+            chosen = {field: choice(ids) for field, ids in others.items()}
+            _create(creation, owner, f"seed-{run}-{number}", chosen)
 
 
 def _creation_of(feature: str) -> Operation:
-    """Return how records of a feature are created; it must need no other record."""
+    """Return how records of a feature are created, below no other record."""
     creations: dict[str, Operation] = {
         operation.feature: operation
         for operation in current_app.extensions["operations"]
@@ -58,9 +63,39 @@ def _owner_of(tenant: UUID) -> Principal:
     return Principal(tenant, "command:seed", Role.OWNER, frozenset({EVERY_SCOPE}))
 
 
-def _create(creation: Operation, owner: Principal, mark: str) -> None:
-    body = marked(creation.accepted, mark)
-    built = EnvironBuilder(path=creation.url, method=creation.method, json=body)
-    request = Request(creation, built.get_environ(), {})
+def _others(creation: Operation, owner: Principal) -> dict[str, list[str]]:
+    """Return the fields that refer to other records, with the ids that there are."""
+    contract = creation.accepted
+    return {
+        field: _ids(creation.feature, feature, owner)
+        for field, feature in contract.references.items()
+        if field in contract.writable
+    }
+
+
+def _ids(feature: str, other: str, owner: Principal) -> list[str]:
+    [listing] = [
+        operation
+        for operation in current_app.extensions["operations"]
+        if operation.kind is LIST and operation.url == f"/v1/{other}"
+    ]
+    page = _call(listing, owner)
+    if not page.items:
+        raise click.ClickException(
+            f"{feature} refers to {other}, and there are none: seed {other} first"
+        )
+    return [str(listing.answered.value(record, "id")) for record in page.items]
+
+
+def _create(
+    creation: Operation, owner: Principal, mark: str, chosen: Mapping[str, str]
+) -> None:
+    _call(creation, owner, {**marked(creation.accepted, mark), **chosen})
+
+
+def _call(operation: Operation, owner: Principal, body: Any = None) -> Any:
+    """Call the handler of an operation as the owner of an account."""
+    built = EnvironBuilder(path=operation.url, method=operation.method, json=body)
+    request = Request(operation, built.get_environ(), {})
     request.signed_in = owner
-    creation.handler(request)
+    return operation.handler(request)

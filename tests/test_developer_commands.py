@@ -10,8 +10,10 @@ import pytest
 from devtools import routes
 from myapp import FEATURES, create_app
 from myapp.kinds import CREATE
+from tests.actors import sign_up
+from tests.json_api import invoices
 from tests.plain import products
-from tests.resources import OPERATIONS
+from tests.resources import OPERATIONS, make_named
 
 ROOT = Path(__file__).parents[1]
 SEEDED = [
@@ -138,12 +140,14 @@ def seed(start_app):
 
 @pytest.mark.parametrize("feature", [name for name in SEEDED if name != "accounts"])
 def test_seed_makes_records_of_a_feature_in_one_account(seed, acme, rival, feature):
-    [url] = [
-        operation.url
+    [creation] = [
+        operation
         for operation in OPERATIONS
         if operation.feature == feature
         if operation.kind is CREATE and "<" not in operation.url
     ]
+    make_named(acme, "first", creation)  # what it refers to
+    url = creation.url
     before = [len(each.get(url).json["items"]) for each in (acme, rival)]
     for _ in range(2):
         code, said = seed(feature, "--count", "3", "--account", slug_of(acme))
@@ -165,9 +169,30 @@ def test_seed_is_named_in_the_audit(seed, acme):
 
 @pytest.mark.usefixtures("engine")
 def test_seed_of_an_unknown_feature_names_those_there_are(seed, acme):
-    code, said = seed("invoices", "--account", slug_of(acme))
+    code, said = seed("moons", "--account", slug_of(acme))
     assert code == 2
     assert "take one of accounts, users, teams, clients, api_keys, customers" in said
+
+
+def test_seed_of_what_refers_to_others_takes_those_there_are(databases, settings):
+    own = {**settings, **databases.clone(), "DEVELOPMENT_SECRET": "of this test"}
+    app = invoices.start(own)
+    acme = sign_up(app.test_client(), "acme")
+
+    def seed(feature):
+        options = ["--count", "2", "--account", slug_of(acme)]
+        done = app.test_cli_runner().invoke(args=["seed", feature, *options])
+        return done.exit_code, done.output
+
+    code, said = seed("sample_invoices")
+    assert code == 1
+    assert "refers to customers, and there are none: seed customers first" in said
+    assert seed("customers")[0] == seed("sample_invoices")[0] == 0
+    made = acme.get("/v1/sample_invoices").json["items"]
+    named = {item["customer_id"] for item in made}
+    assert len(made) == 2
+    assert named <= {item["id"] for item in acme.get("/v1/customers").json["items"]}
+    app.extensions["myapp"].engine.dispose()
 
 
 @pytest.mark.usefixtures("engine")

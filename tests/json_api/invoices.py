@@ -1,5 +1,7 @@
 """Invoices: a feature with relationships that clients write; none real is named so."""
 
+import sys
+from typing import Any
 from uuid import UUID
 
 from alembic.operations import Operations
@@ -8,6 +10,7 @@ from flask import Flask
 from sqlalchemy import ForeignKeyConstraint, create_engine
 from sqlalchemy.orm import Mapped, mapped_column
 
+from myapp import FEATURES, create_app
 from myapp.access import MEMBER, VIEWER
 from myapp.api import FeatureApi, Resource
 from myapp.contract import Contract
@@ -83,7 +86,14 @@ class InvoiceItem(Resource):
         return invoices.update(request.tenant, id, request.change, request.if_match)
 
 
-def make_table(app: Flask) -> None:
+def start(settings: dict[str, Any]) -> Flask:
+    """Return the application with this feature, on a database of its own."""
+    app = create_app(settings, (*FEATURES, sys.modules[__name__]))
+    _make_table(app)
+    return app
+
+
+def _make_table(app: Flask) -> None:
     """Do what the migration of a real feature does, as the owner of the tables."""
     owner = create_engine(app.config["MIGRATION_DATABASE_URL"])
     with app.app_context(), owner.begin() as connection:
