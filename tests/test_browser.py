@@ -41,7 +41,8 @@ QUIET = [
 ]
 HOMES = [feature.endpoints.api.home for feature in FEATURES]
 PAGES = [
-    f"{home}/docs" for home in ("", "/v1/products", "/v1/carts", *sorted(set(HOMES)))
+    f"{home}/docs"
+    for home in ("", "/v1/sample_products", "/v1/sample_carts", *sorted(set(HOMES)))
 ]
 TAKEN = "/problems/not-found"
 """Where the code of the consent page is sent: a page that does nothing with it."""

@@ -106,7 +106,7 @@ def test_pages_are_shown_last_and_plain_features_with_who_may_call_them(
     groups = grouped(capsys.readouterr().out)
     assert [*groups][-1] == "pages"
     assert any("  GET  /docs " in line and "anyone" in line for line in groups["pages"])
-    posted = [line for line in groups["products"] if line.startswith("  POST")]
+    posted = [line for line in groups["sample_products"] if line.startswith("  POST")]
     assert posted
     assert all("member or above" in line for line in posted)
 

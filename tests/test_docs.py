@@ -17,8 +17,8 @@ HOMES = [feature.endpoints.api.home for feature in FEATURES]
 PAGES = {
     "/docs": "/openapi.json",
     **{f"{home}/docs": f"{home}/openapi.json" for home in HOMES},
-    "/v1/products/docs": "/v1/products/swagger.json",
-    "/v1/carts/docs": "/v1/carts/swagger.json",
+    "/v1/sample_products/docs": "/v1/sample_products/swagger.json",
+    "/v1/sample_carts/docs": "/v1/sample_carts/swagger.json",
 }
 """Each page of documentation, and the document that it shows."""
 

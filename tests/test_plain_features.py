@@ -24,8 +24,10 @@ CART = {"items": [{"name": "Kettle", "quantity": 2}], "note": "a gift"}
 FEATURE = pytest.mark.parametrize(
     ("url", "body", "change"),
     [
-        pytest.param("/v1/products", PRODUCT, {"name": "Pot", "price": 1}, id="sql"),
-        pytest.param("/v1/carts", CART, {"items": []}, id="redis"),
+        pytest.param(
+            "/v1/sample_products", PRODUCT, {"name": "Pot", "price": 1}, id="sql"
+        ),
+        pytest.param("/v1/sample_carts", CART, {"items": []}, id="redis"),
     ],
 )
 
@@ -51,7 +53,7 @@ def make_products(app):
     with app.app_context(), owner.begin() as connection:
         Product.__table__.create(connection)
         with Operations.context(MigrationContext.configure(connection)):
-            protect("products")
+            protect("sample_products")
     owner.dispose()
 
 
@@ -85,7 +87,7 @@ def test_delete_answers_204_and_it_is_gone(acme, url, body, change):
         assert again.status_code == 404
 
 
-@pytest.mark.parametrize("url", ["/v1/products", "/v1/products/"])
+@pytest.mark.parametrize("url", ["/v1/sample_products", "/v1/sample_products/"])
 def test_list_at_the_prefix_with_and_without_a_slash_answers_200(acme, url):
     made = [acme.post(url, json=PRODUCT).json, acme.post(url, json=PRODUCT).json]
     assert acme.get(url).json == made
@@ -110,7 +112,7 @@ def test_docs_page_and_swagger_document_are_public(client, url, body, change):
 
 
 def test_swagger_document_holds_the_schemas_and_summaries_as_written(client):
-    document = client.get("/v1/products/swagger.json").json
+    document = client.get("/v1/sample_products/swagger.json").json
     assert document["definitions"]["Product"] == Product.read_schema
     assert document["definitions"]["WriteProduct"] == Product.write_schema
     assert document["paths"]["/"]["post"]["summary"] == "Add a product"
@@ -118,23 +120,27 @@ def test_swagger_document_holds_the_schemas_and_summaries_as_written(client):
 
 def test_their_operations_are_in_their_own_document_only(client):
     paths = json.loads(client.get("/openapi.json").get_data())["paths"]
-    assert not [path for path in paths if path.startswith(("/v1/products", "/v1/cart"))]
+    assert not [
+        path
+        for path in paths
+        if path.startswith(("/v1/sample_products", "/v1/sample_cart"))
+    ]
 
 
 # private by default
 
 ITEM = str(uuid4())
 PRIVATE = [
-    "GET /v1/products",
-    "HEAD /v1/products",
-    "POST /v1/products",
-    "GET /v1/products/<id>",
-    "PUT /v1/products/<id>",
-    "DELETE /v1/products/<id>",
-    "POST /v1/carts",
-    "GET /v1/carts/<id>",
-    "PUT /v1/carts/<id>",
-    "DELETE /v1/carts/<id>",
+    "GET /v1/sample_products",
+    "HEAD /v1/sample_products",
+    "POST /v1/sample_products",
+    "GET /v1/sample_products/<id>",
+    "PUT /v1/sample_products/<id>",
+    "DELETE /v1/sample_products/<id>",
+    "POST /v1/sample_carts",
+    "GET /v1/sample_carts/<id>",
+    "PUT /v1/sample_carts/<id>",
+    "DELETE /v1/sample_carts/<id>",
     "GET /v1/oddities/view",
     "GET /v1/oddities/crash",
     "GET /v1/oddities/doc",
@@ -153,20 +159,20 @@ def test_any_view_without_a_live_token_answers_401(client, view, token):
 @pytest.mark.parametrize(
     ("scope", "reads", "writes"),
     [
-        ("products:read", 200, 403),
-        ("products:write", 403, 201),
+        ("sample_products:read", 200, 403),
+        ("sample_products:write", 403, 201),
         ("customers:read", 403, 403),
-        ("carts:write", 403, 403),
+        ("sample_carts:write", 403, 403),
         ("*", 200, 201),
     ],
 )
 def test_a_key_reaches_as_far_as_its_scope(acme, scope, reads, writes):
     key = acme.with_key("owner", [scope])
-    assert key.get("/v1/products").status_code == reads
-    made = key.post("/v1/products", json=PRODUCT)
+    assert key.get("/v1/sample_products").status_code == reads
+    made = key.post("/v1/sample_products", json=PRODUCT)
     assert made.status_code == writes
     if writes == 403:
-        assert 'scope="products:write"' in made.headers["WWW-Authenticate"]
+        assert 'scope="sample_products:write"' in made.headers["WWW-Authenticate"]
 
 
 @pytest.mark.parametrize(
@@ -175,14 +181,14 @@ def test_a_key_reaches_as_far_as_its_scope(acme, scope, reads, writes):
 )
 def test_a_viewer_reads_and_a_member_writes(acme, role, writes):
     key = acme.with_key(role, ["*"])
-    assert key.get("/v1/products").status_code == 200
-    assert key.post("/v1/products", json=PRODUCT).status_code == writes
-    assert key.post("/v1/carts", json=CART).status_code == writes
+    assert key.get("/v1/sample_products").status_code == 200
+    assert key.post("/v1/sample_products", json=PRODUCT).status_code == writes
+    assert key.post("/v1/sample_carts", json=CART).status_code == writes
 
 
 def test_a_preflight_needs_no_token(client):
     headers = {"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
-    allowed = client.options("/v1/products", headers=headers)
+    allowed = client.options("/v1/sample_products", headers=headers)
     assert allowed.status_code == 200
     assert "Access-Control-Allow-Origin" in allowed.headers
 
@@ -222,7 +228,7 @@ INVALID = [
 def test_a_body_that_validate_refuses_answers_400_without_its_values(
     acme, method, body, at
 ):
-    url = "/v1/products"
+    url = "/v1/sample_products"
     if method == "PUT":
         url += "/" + acme.post(url, json=PRODUCT).json["id"]
     refused = acme.open(method, url, json=body)
@@ -234,7 +240,7 @@ def test_a_body_that_validate_refuses_answers_400_without_its_values(
 
 def test_a_body_that_the_feature_itself_refuses_answers_400_in_its_words(acme):
     body = {"items": [{"name": "Kettle", "quantity": 100}]}
-    refused = acme.post("/v1/carts", json=body)
+    refused = acme.post("/v1/sample_carts", json=body)
     assert refused.status_code == 400
     assert refused.json["detail"] == "$.items[0].quantity breaks the rule maximum"
 
@@ -322,7 +328,7 @@ def test_a_field_mask_never_fails(acme, mask):
 
 
 def test_an_unknown_url_below_a_prefix_answers_404(acme):
-    assert acme.get("/v1/products/nothing/here").status_code == 404
+    assert acme.get("/v1/sample_products/nothing/here").status_code == 404
     assert acme.get("/v1/oddities").status_code == 404
 
 
@@ -341,14 +347,14 @@ def test_another_account_answers_as_if_it_were_unknown(acme, rival, url, body, c
 
 
 def test_a_list_shows_nothing_of_another_account(acme, rival):
-    acme.post("/v1/products", json=PRODUCT)
-    assert rival.get("/v1/products").json == []
+    acme.post("/v1/sample_products", json=PRODUCT)
+    assert rival.get("/v1/sample_products").json == []
 
 
 @POSTGRESQL
 def test_sessions_without_a_tenant_condition_see_one_account(app, acme, rival):
-    mine = acme.post("/v1/products", json=PRODUCT).json["id"]
-    yours = rival.post("/v1/products", json=PRODUCT).json["id"]
+    mine = acme.post("/v1/sample_products", json=PRODUCT).json["id"]
+    yours = rival.post("/v1/sample_products", json=PRODUCT).json["id"]
     assert seen_by(app, acme.account_id) == {mine}
     assert seen_by(app, rival.account_id) == {yours}
     assert seen_by(app, None) == set()

@@ -9,7 +9,7 @@ from jsonschema import Draft7Validator
 
 from tests.plain.carts.models import Cart
 
-blueprint = Blueprint("carts", __name__, url_prefix="/v1/carts")
+blueprint = Blueprint("sample_carts", __name__, url_prefix="/v1/sample_carts")
 api = Api(
     blueprint,
     doc="/docs",
@@ -19,7 +19,7 @@ api = Api(
     authorizations={"key": {"type": "apiKey", "in": "header", "name": "Authorization"}},
     security="key",
 )
-namespace = api.namespace("carts", description="Carts", path="/")
+namespace = api.namespace("sample_carts", description="Carts", path="/")
 
 read_model = api.schema_model("Cart", Cart.read_schema)
 write_model = api.schema_model("WriteCart", Cart.write_schema)

@@ -86,4 +86,4 @@ class Cart:
 
 def _key(tenant: UUID, id: UUID) -> str:
     """Return where a cart is kept; an account's keys are in one slot of a cluster."""
-    return f"{{{tenant}}}:carts:{id}"
+    return f"{{{tenant}}}:sample_carts:{id}"

@@ -8,7 +8,7 @@ from flask_restx import Api, Resource
 
 from tests.plain.products.models import Product
 
-blueprint = Blueprint("products", __name__, url_prefix="/v1/products")
+blueprint = Blueprint("sample_products", __name__, url_prefix="/v1/sample_products")
 api = Api(
     blueprint,
     doc="/docs",
@@ -18,7 +18,7 @@ api = Api(
     authorizations={"key": {"type": "apiKey", "in": "header", "name": "Authorization"}},
     security="key",
 )
-namespace = api.namespace("products", description="Products", path="/")
+namespace = api.namespace("sample_products", description="Products", path="/")
 
 read_model = api.schema_model("Product", Product.read_schema)
 write_model = api.schema_model("WriteProduct", Product.write_schema)

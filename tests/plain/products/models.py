@@ -21,7 +21,7 @@ WRITABLE: Json = {
 class Product(TenantOwned, sql.Model):
     """Something an account sells."""
 
-    __tablename__ = "products"
+    __tablename__ = "sample_products"
 
     name: Mapped[str] = mapped_column(String(80))
     price: Mapped[int]
