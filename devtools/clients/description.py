@@ -1,5 +1,7 @@
 """The OpenAPI document as the clients have it."""
 
+from dataclasses import replace
+
 from flask import current_app
 
 from myapp import openapi
@@ -7,12 +9,14 @@ from myapp.patch import JSON_PATCH
 
 
 def description() -> openapi.Document:
-    """Return the document, in which a change is a merge patch.
+    """Return the document, in which all is plain JSON, and a change a merge patch.
 
     A JSON Patch is an array. openapi-python-client asks `isinstance(body, list[...])`
     for it, which raises TypeError whatever the body is.
     """
-    document = openapi.document(current_app.extensions["operations"], "myapp")
+    operations = current_app.extensions["operations"]
+    plain = [replace(operation, translated=None) for operation in operations]
+    document = openapi.document(plain, "myapp")
     for path in document["paths"].values():
         for operation in path.values():
             content = operation.get("requestBody", {}).get("content", {})
