@@ -27,8 +27,15 @@ def folders(root: Path) -> list[str]:
 
 def listed(source: str) -> set[str]:
     """Return the names in the application's FEATURES; raise SyntaxError."""
+    return {str(entry.value) for entry in entries(source)}
+
+
+def entries(source: str) -> list[ast.Constant]:
+    """Return the names in the application's FEATURES where they stand in its source."""
     for node in ast.parse(source, APPLICATION).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "FEATURES":
-            texts = (each for each in ast.walk(node) if isinstance(each, ast.Constant))
-            return {each.value for each in texts if isinstance(each.value, str)}
-    return set()
+            [names, *_] = [
+                each for each in ast.walk(node) if isinstance(each, ast.Tuple)
+            ]
+            return [each for each in names.elts if isinstance(each, ast.Constant)]
+    return []

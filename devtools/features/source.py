@@ -6,22 +6,27 @@ What cannot be found is an error that says what to write by hand.
 import ast
 from pathlib import Path
 
+from devtools import feature_list
 from devtools.features.fields import Field, NotationError
 from devtools.features.writing import formatted, literal
+
+Edit = tuple[int, list[str]]
+"""After which line of a file, and what is added there."""
 
 
 def register(factory: Path, name: str) -> None:
     """Add a feature's name to the list in the factory, at its end."""
-    names = _registered(factory)
-    _insert(factory, names[-1].end_lineno or 0, [f'"{name}",'])
+    *_, last = feature_list.entries(factory.read_text())
+    _insert(factory, [(last.lineno, [f'"{name}",'])])
 
 
 def unregister(factory: Path, name: str) -> None:
     """Take a feature's name off the list in the factory."""
-    lines = factory.read_text().splitlines()
-    for node in _registered(factory):
-        if isinstance(node, ast.Constant) and node.value == name:
-            del lines[node.lineno - 1]
+    text = factory.read_text()
+    lines = text.splitlines()
+    for entry in feature_list.entries(text):
+        if entry.value == name:
+            del lines[entry.lineno - 1]
     factory.write_text(formatted("\n".join(lines) + "\n"))
 
 
@@ -31,46 +36,36 @@ def add_field(models: Path, field: Field) -> None:
     properties = _contract(models, tree)
     if repr(field.name) in [ast.unparse(key) for key in properties.keys if key]:
         raise NotationError(f"{models} has a field {field.name}: choose another name")
-    after_contract = _end_of_fields(properties)
+    entry = f'"{field.name}": {literal(field.schema)},'
+    edits = [(_end_of_fields(properties), [entry])]
+    docstring = tree.body[0].end_lineno or 0
     table = _table(tree)
-    edits = [(after_contract, [f'"{field.name}": {literal(field.schema)},'])]
-    lines = [*sorted(field.kind.imports)]
-    if table is not None:
+    if table is None:
+        edits.append((docstring, [*field.kind.imports]))
+    else:
+        edits.append((docstring, _imports(field)))
         edits.append((table.body[-1].end_lineno or 0, [f"    {field.declaration}"]))
         edits.extend(_constraints(models, table, field))
-        if field.kind.column:
-            lines.append("from sqlalchemy.orm import mapped_column")
-        if field.is_unique:
-            lines.append("from sqlalchemy import UniqueConstraint")
-        if field.refers_to:
-            lines.append("from sqlalchemy import ForeignKeyConstraint, Index")
-    edits.append((tree.body[0].end_lineno or 0, lines))  # below the docstring
-    for line, added in sorted(edits, reverse=True):
-        _insert(models, line, added, tidy=False)
-    models.write_text(formatted(models.read_text()))
+    _insert(models, edits)
 
 
-def _insert(file: Path, after: int, added: list[str], *, tidy: bool = True) -> None:
+def _imports(field: Field) -> list[str]:
+    """Return what the column of a field imports; isort puts it in its place."""
+    lines = [*field.kind.imports]
+    if field.kind.column:
+        lines.append("from sqlalchemy.orm import mapped_column")
+    if field.is_unique:
+        lines.append("from sqlalchemy import UniqueConstraint")
+    if field.refers_to:
+        lines.append("from sqlalchemy import ForeignKeyConstraint, Index")
+    return lines
+
+
+def _insert(file: Path, edits: list[Edit]) -> None:
     lines = file.read_text().splitlines()
-    lines[after:after] = added
-    text = "\n".join(lines) + "\n"
-    file.write_text(formatted(text) if tidy else text)
-
-
-def _registered(factory: Path) -> list[ast.expr]:
-    """Return the names in `FEATURES = tuple(import_module(…) for name in (…))`."""
-    for node in ast.walk(ast.parse(factory.read_text())):
-        if (
-            isinstance(node, ast.Assign)
-            and isinstance(node.targets[0], ast.Name)
-            and node.targets[0].id == "FEATURES"
-        ):
-            for part in ast.walk(node):
-                if isinstance(part, ast.comprehension) and isinstance(
-                    part.iter, ast.Tuple
-                ):
-                    return part.iter.elts
-    raise NotationError(f"{factory.name} has no list FEATURES of the usual form")
+    for after, added in sorted(edits, reverse=True):
+        lines[after:after] = added
+    file.write_text(formatted("\n".join(lines) + "\n"))
 
 
 def _contract(models: Path, tree: ast.Module) -> ast.Dict:
@@ -126,9 +121,7 @@ def _table(tree: ast.Module) -> ast.ClassDef | None:
     return tables[0] if tables else None
 
 
-def _constraints(
-    models: Path, table: ast.ClassDef, field: Field
-) -> list[tuple[int, list[str]]]:
+def _constraints(models: Path, table: ast.ClassDef, field: Field) -> list[Edit]:
     """Return the lines that the table's arguments need for a field."""
     added = []
     if field.is_unique:
