@@ -167,7 +167,7 @@ def copy_files(folder: Path) -> None:
             shutil.copy2(ROOT / name, folder / name)
 
 
-def copy_checkout(parent: Path) -> Path:
+def copy_checkout(parent: Path, layer: str = "runtime") -> Path:
     """Make a folder like a fresh clone that is set up, with an empty home beside it."""
     folder = parent / "checkout"
     copy_files(folder)
@@ -175,13 +175,15 @@ def copy_checkout(parent: Path) -> Path:
 
     prefix = str(folder / ".venv")
     venv.create(prefix, symlinks=True)
-    shutil.copy2(Path(sysconfig.get_path("scripts"), "uwsgi"), f"{prefix}/bin")
+    for program in ("uwsgi", "zizmor"):  # the rest is called as modules
+        shutil.copy2(Path(sysconfig.get_path("scripts"), program), f"{prefix}/bin")
     site = sysconfig.get_path("purelib", "venv", {"base": prefix, "platbase": prefix})
     borrowed = {sysconfig.get_path(kind) for kind in ("purelib", "platlib")}
     Path(site, "borrowed.pth").write_text("\n".join(borrowed))
     Path(site, "sitecustomize.py").write_text(OFFLINE)
-    stamp = Path(prefix, environment.stamp("runtime").name)
-    stamp.write_text(environment.fingerprint("runtime"))
+    for each in {"runtime", layer}:
+        stamp = Path(prefix, environment.stamp(each).name)
+        stamp.write_text(environment.fingerprint(each))
     return folder
 
 

@@ -1,11 +1,9 @@
 """docs/signing-in.md: each of its lines does what the page says, from top to bottom.
 
-A line that begins with `$` is run by a shell, against a server of this test's own; what
-follows it is its answer: the same names, and the same values where one is told. What an
-answer brings is kept in a variable of that name, as the page asks its reader to.
+Its lines (tests/pages.py) are run by a shell, against a server of this test's own. What
+an answer brings is kept in a variable of that name, as the page asks its reader to.
 """
 
-import json
 import os
 import re
 import shlex
@@ -14,7 +12,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -24,6 +22,7 @@ from werkzeug.serving import make_server
 from devtools import demo
 from myapp import background, mail_folder
 from tests.oauth import answer_of, form_of
+from tests.pages import Line, as_told, found_in, lines
 
 PAGE = Path(__file__).parents[1] / "docs" / "signing-in.md"
 SERVER = "http://127.0.0.1:5000"
@@ -35,30 +34,10 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-class Line(NamedTuple):
-    """What a reader types, and what the page says that they see."""
-
-    typed: str
-    told: str
-
-
-def lines() -> Iterator[Line]:
-    """Yield the lines of the page in order, without those that a reader fills in."""
-    for block in re.findall(r"```console\n\$ (.*?)```", PAGE.read_text(), re.DOTALL):
-        for entry in block.split("\n$ "):
-            typed, told = split(entry)
-            if not re.fullmatch(r"\w+=.*…", typed):
-                yield Line(typed, told)
-
-
-def split(entry: str) -> tuple[str, str]:
-    """Divide a command from its answer; it goes on while it is open or continued."""
-    rows = entry.rstrip().split("\n")
-    for number, row in enumerate(rows, 1):
-        typed = "\n".join(rows[:number])
-        if not row.endswith("\\") and typed.count("'") % 2 == 0:
-            return typed, "\n".join(rows[number:])
-    raise AssertionError(f"this line has no end: {entry}")
+def typed() -> Iterator[Line]:
+    """Yield the lines of the page in order."""
+    for block in re.findall(r"```console\n(.*?)```", PAGE.read_text(), re.DOTALL):
+        yield from lines(block)
 
 
 class Reader:
@@ -121,28 +100,6 @@ class Reader:
             self.known["TOKEN"] = token
 
 
-def found_in(said: str) -> dict[str, str]:
-    """Return what an answer brings, named as the page names it."""
-    if said.startswith("{"):
-        fields = json.loads(said)
-    else:
-        fields = dict(re.findall(r"^(\w+): (.*)$", said, re.MULTILINE))
-    return {
-        name.upper(): value for name, value in fields.items() if isinstance(value, str)
-    }
-
-
-def as_told(said: str, told: str) -> bool:
-    """Tell whether an answer is the one that the page shows; `…` is anything."""
-    if not told.startswith("{"):
-        pattern = re.escape(told).replace("…", ".+")
-        return re.fullmatch(pattern, said.strip()) is not None
-    answer, shown = json.loads(said), json.loads(told.replace("[…]", '"…"'))
-    return answer.keys() == shown.keys() and all(
-        shown[name] in ("…", answer[name]) for name in shown
-    )
-
-
 @pytest.fixture
 def app(start_app: Any, databases: Any, tmp_path: Path) -> Flask:
     """The application with the demo, as `./run` serves it."""
@@ -166,7 +123,7 @@ def address(app: Flask) -> Iterator[str]:
 
 def test_lines_of_the_page_do_what_it_says(app, address):
     reader = Reader(app, address)
-    for line in lines():
+    for line in typed():
         said = reader.type(line.typed)
         assert as_told(said, line.told), f"{line.typed}\nanswers {said}"
     assert reader.known.keys() >= {"CODE", "TOKEN", "CLIENT_SECRET", "ID"}
