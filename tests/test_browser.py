@@ -192,7 +192,8 @@ def test_page_shows_every_operation_of_its_document(page, url):
 def test_page_of_everything_shows_openapi_3_1_and_the_schemas(page):
     page.goto("/docs")
     expect(page.locator(".version-stamp").last).to_have_text("OAS 3.1")
-    expect(page.locator(".models")).to_contain_text("CustomerWrite")
+    # Of many schemas Swagger UI shows those that are in view.
+    expect(page.locator(".models")).to_contain_text("AccountWrite")
 
 
 def test_try_it_out_with_a_key_adds_a_customer(page, app):
