@@ -6,14 +6,19 @@ Ends with 1 where one is found, where a package could not be looked up, and wher
 names no licence.
 """
 
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
-from typing import Any
 
+from cyclonedx.contrib.hash.factories import HashTypeFactory
+from cyclonedx.model.bom import Bom
+from cyclonedx.model.component import Component
+from cyclonedx.model.license import DisjunctiveLicense
+from cyclonedx.output import make_outputter
+from cyclonedx.schema import OutputFormat, SchemaVersion
+from packageurl import PackageURL
 from packaging.markers import Marker
 
 from devtools.pins import LAYERS, ROOT, Pin, read_pins
@@ -56,23 +61,30 @@ def title_of(package: Distribution) -> str:
     return ""
 
 
-def bill() -> dict[str, Any]:
-    """Return the software bill of materials, with each package's licence."""
-    options = ("--output-reproducible", "--output-format", "JSON")
-    command = (PROGRAMS / "cyclonedx-py", "requirements", "requirements.txt", *options)
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
-    made: dict[str, Any] = json.loads(done.stdout)
-    licences = {pin.name: licence_of(distribution(pin.name)) for pin in shipped()}
-    for component in made["components"]:
-        if name := licences.get(component["name"]):
-            component["licenses"] = [{"license": {"name": name}}]
-    return made
+def bill() -> str:
+    """Return the software bill of materials (CycloneDX 1.6), with each licence."""
+    made = Bom(components=map(component, shipped()))
+    written = make_outputter(made, OutputFormat.JSON, SchemaVersion.V1_6)
+    return written.output_as_string(indent=2)
+
+
+def component(pin: Pin) -> Component:
+    """Return a pin as the bill has it."""
+    licence = licence_of(distribution(pin.name)) or "unknown"
+    return Component(
+        name=pin.name,
+        version=str(pin.version),
+        bom_ref=pin.name,
+        purl=PackageURL("pypi", name=pin.name, version=str(pin.version)),
+        licenses=[DisjunctiveLicense(name=licence)],
+        hashes=map(HashTypeFactory().from_composite_str, pin.hashes),
+    )
 
 
 def write() -> None:
     """Write the bill, and the licences as a list."""
     INSTANCE.mkdir(exist_ok=True)
-    SBOM.write_text(json.dumps(bill(), indent=2) + "\n")
+    SBOM.write_text(f"{bill()}\n")
     lines = [
         f"{pin.name} {pin.version}: {licence_of(distribution(pin.name)) or '?'}\n"
         for pin in shipped()

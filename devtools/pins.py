@@ -31,10 +31,10 @@ EXCEPTIONS: dict[str, str] = {}
 
 
 class Pin(NamedTuple):
-    """One line of a requirements file, with the number of its hashes."""
+    """One line of a requirements file, with its hashes: `sha256:…` each."""
 
     requirement: Requirement
-    hashes: int
+    hashes: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -62,8 +62,8 @@ def read_pins(layer: str) -> list[Pin]:
     for line in text.replace("\\\n", " ").splitlines():
         requirement, *hashes = line.split("--hash=")
         if requirement.strip():
-            strong = [text for text in hashes if text.startswith("sha256:")]
-            pins.append(Pin(Requirement(requirement.strip()), len(strong)))
+            strong = (text.strip() for text in hashes if text.startswith("sha256:"))
+            pins.append(Pin(Requirement(requirement.strip()), tuple(strong)))
     return pins
 
 

@@ -1,5 +1,7 @@
 """What `./run audit` says of the pins; the flaws themselves only the network knows."""
 
+import json
+
 import pytest
 from packaging.version import Version
 
@@ -15,22 +17,21 @@ def test_audit_that_could_look_nothing_up_fails(monkeypatch):
 
 
 def test_bill_has_every_pin_with_its_version_hashes_and_licence():
-    bill = audit.bill()
+    bill = json.loads(audit.bill())
     assert bill["bomFormat"] == "CycloneDX"
     found = {part["name"]: part for part in bill["components"]}
     for pin in audit.shipped():
         part = found[pin.name]
         assert part["version"] == str(pin.version)
         assert part["licenses"][0]["license"]["name"]
-        hashes = [each["hashes"] for each in part["externalReferences"]]
-        assert sum(map(len, hashes)) == pin.hashes
+        assert {f"sha256:{each['content']}" for each in part["hashes"]} == {*pin.hashes}
 
 
 def test_licences_are_listed_one_a_line(monkeypatch, tmp_path):
     for name in ("SBOM", "LICENCES"):
         monkeypatch.setattr(audit, name, tmp_path / name)
     monkeypatch.setattr("devtools.audit.ROOT", tmp_path.parent)
-    monkeypatch.setattr(audit, "bill", dict)
+    monkeypatch.setattr(audit, "bill", str)
     audit.write()
     lines = (tmp_path / "LICENCES").read_text().splitlines()
     assert len(lines) == len(audit.shipped())

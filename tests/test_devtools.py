@@ -110,13 +110,16 @@ def test_read_pins_finds_versions_and_hashes(root):
         (pin.name, str(pin.version), pin.hashes)
         for pin in pins.read_pins("requirements")
     ]
-    assert found == [("flask", "3.1.0", 2), ("jinja2", "3.1.6", 1)]
+    assert found == [
+        ("flask", "3.1.0", ("sha256:aa", "sha256:bb")),
+        ("jinja2", "3.1.6", ("sha256:cc",)),
+    ]
 
 
 def test_read_pins_of_a_range_finds_no_version(root):
     (root / "requirements.txt").write_text("flask>=3\n")
     (pin,) = pins.read_pins("requirements")
-    assert (pin.version, pin.hashes) == (None, 0)
+    assert (pin.version, pin.hashes) == (None, ())
 
 
 def test_orphans_names_what_is_no_longer_asked_for(root):
