@@ -278,7 +278,8 @@ def test_remove_of_what_is_committed_drops_the_table(project):
     ("feature", "said"),
     [
         pytest.param("moons", "there is no feature moons", id="none"),
-        pytest.param("users", "teams need users", id="needed"),
+        pytest.param("users", "myapp/.* cannot do without users", id="by-others"),
+        pytest.param("customers", "cannot do without customers", id="by-tests"),
     ],
 )
 def test_remove_that_cannot_be_says_why(feature, said):

@@ -12,17 +12,23 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
+from devtools.features.fields import NotationError
+
 
 def explained(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command its steps; say in a sentence what it cannot do."""
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:
-        steps = import_module("devtools.features.steps")
         try:
+            steps = import_module("devtools.features.steps")
             command(steps, *args, **kwargs)
-        except steps.NotationError as error:
+        except NotationError as error:
             raise click.ClickException(str(error)) from error
+        except ModuleNotFoundError as error:
+            raise click.ClickException(
+                f"{error.name} is not installed: ./run flask feature installs it first"
+            ) from error
         if not steps.bring_up_to_date(current_app.config["DATABASE_URL"]):
             click.echo(
                 "The database is not up to date: ./run flask db upgrade says why."

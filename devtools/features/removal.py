@@ -19,21 +19,21 @@ def refuse(feature: str) -> None:
     """Raise NotationError where there is no such feature, or others need it."""
     if not (ROOT / "myapp" / feature / "__init__.py").exists():
         raise NotationError(f"there is no feature {feature}")
-    needing = sorted({file.parent.name for file in _importing(feature)})
-    if needing:
+    first, *others = [*_needing(feature), None]
+    if first:
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
         raise NotationError(
-            f"{' and '.join(needing)} need {feature}: change or remove them first"
+            f"{first}{more} cannot do without {feature}: change or remove that first"
         )
 
 
-def _importing(feature: str) -> Iterator[Path]:
-    """Find what imports a feature, or refers to its table, outside of it."""
-    for file in (ROOT / "myapp").rglob("*.py"):
-        if file.parent.name == feature or file.name.startswith("test_"):
-            continue
-        text = file.read_text()
-        if re.search(rf'\bmyapp\.{feature}\b|"{feature}\.id"', text):
-            yield file
+def _needing(feature: str) -> Iterator[Path]:
+    """Find what imports a feature, refers to its table or calls it, outside of it."""
+    called = re.compile(rf'\bmyapp\.{feature}\b|"{feature}\.id"|/v1/{feature}\b')
+    for folder in ("myapp", "devtools", "tests", "bench"):
+        for file in sorted((ROOT / folder).rglob("*.py")):
+            if file.parent.name != feature and called.search(file.read_text()):
+                yield file.relative_to(ROOT)
 
 
 def remove_folder(copy: Path, feature: str) -> None:

@@ -35,7 +35,9 @@ def add_field(models: Path, field: Field) -> None:
     tree = ast.parse(models.read_text())
     properties = _contract(models, tree)
     if repr(field.name) in [ast.unparse(key) for key in properties.keys if key]:
-        raise NotationError(f"{models} has a field {field.name}: choose another name")
+        raise NotationError(
+            f"{_named(models)} has a field {field.name}: choose another name"
+        )
     entry = f'"{field.name}": {literal(field.schema)},'
     edits = [(_end_of_fields(properties), [entry])]
     docstring = tree.body[0].end_lineno or 0
@@ -89,7 +91,8 @@ def _contract(models: Path, tree: ast.Module) -> ast.Dict:
     ]
     if len(found) != 1:
         raise NotationError(
-            f"{models} has not one contract with one repository: add the field by hand"
+            f"{_named(models)} has not one contract with one repository: add the field"
+            " by hand"
         )
     return found[0]
 
@@ -136,4 +139,11 @@ def _constraints(models: Path, table: ast.ClassDef, field: Field) -> list[Edit]:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
             if ast.unparse(node.targets[0]) == "__table_args__":
                 return [(node.value.elts[-1].end_lineno or 0, added)]
-    raise NotationError(f"{models} has no __table_args__: add the constraint by hand")
+    raise NotationError(
+        f"{_named(models)} has no __table_args__: add the constraint by hand"
+    )
+
+
+def _named(models: Path) -> str:
+    """Return where a file is in the project; it is edited in a copy of it."""
+    return f"myapp/{models.parent.name}/{models.name}"
