@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 
 from devtools.examples import marked
 from myapp import FEATURES, openapi
+from myapp.api import FeatureApi
 from myapp.errors import PreconditionFailed
 from myapp.kinds import CREATE, DELETE, LIST, RETRIEVE, UPDATE
 from myapp.operations import Operation
@@ -22,8 +23,13 @@ from myapp.patch import JSON_PATCH
 from myapp.tables import Base
 from tests.actors import Actor, sign_in
 
+DECLARING = [
+    feature for feature in FEATURES if isinstance(feature.endpoints.api, FeatureApi)
+]
+"""The features that declare operations; another may be in plain Flask-RESTX."""
+
 OPERATIONS: list[Operation] = [
-    operation for feature in FEATURES for operation in feature.endpoints.api.operations
+    operation for feature in DECLARING for operation in feature.endpoints.api.operations
 ]
 """What the application serves; known before there is one, to name the tests by."""
 
@@ -64,7 +70,9 @@ def named(operations: Iterable[Operation]) -> list[Any]:
 def models_of(operation: Operation) -> list[Any]:
     """Return what the models of an operation's feature define."""
     [feature] = [
-        feature for feature in FEATURES if operation in feature.endpoints.api.operations
+        feature
+        for feature in DECLARING
+        if operation in feature.endpoints.api.operations
     ]
     return list(vars(getattr(feature, "models", feature)).values())
 

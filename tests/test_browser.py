@@ -20,6 +20,7 @@ from devtools import demo
 from myapp import FEATURES, create_app, db
 from myapp.clients.models import NEW_CLIENT, register
 from tests.plain import carts, products
+from tests.resources import DECLARING
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
@@ -39,7 +40,7 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
-HOMES = [feature.endpoints.api.home for feature in FEATURES]
+HOMES = [feature.endpoints.api.home for feature in DECLARING]
 PAGES = [
     f"{home}/docs"
     for home in ("", "/v1/sample_products", "/v1/sample_carts", *sorted(set(HOMES)))

@@ -12,8 +12,9 @@ from werkzeug.http import parse_csp_header
 from myapp import FEATURES, create_app, errors
 from tests.declared import DeclaredClient
 from tests.plain import carts, products
+from tests.resources import DECLARING
 
-HOMES = [feature.endpoints.api.home for feature in FEATURES]
+HOMES = [feature.endpoints.api.home for feature in DECLARING]
 PAGES = {
     "/docs": "/openapi.json",
     **{f"{home}/docs": f"{home}/openapi.json" for home in HOMES},

@@ -12,7 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from myapp import FEATURES, api, create_app, db, openapi
+from myapp import api, create_app, db, openapi
 from myapp.access import MEMBER
 from myapp.api import FeatureApi
 from myapp.contract import Contract
@@ -23,7 +23,7 @@ from tests import resources
 from tests.actors import sign_up
 
 ROOT = Path(__file__).parents[1]
-NAMES = [feature.__name__.rpartition(".")[2] for feature in FEATURES]
+NAMES = [feature.__name__.rpartition(".")[2] for feature in resources.DECLARING]
 NOWHERE = {
     "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
     "REDIS_URL": "redis://127.0.0.1:1/0",
