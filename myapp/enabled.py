@@ -18,9 +18,9 @@ def enabled(features: Iterable[ModuleType], names: Sequence[str]) -> list[Module
 
     Raises SettingsError for a name that is none, and for one that needs another.
     """
-    known = {_last(feature.__name__): feature for feature in features}
     if ALL in names:
-        return list(known.values())
+        return list(features)
+    known = {_last(feature.__name__): feature for feature in features}
     for name in names:
         if name not in known:
             raise SettingsError(

@@ -1,6 +1,8 @@
 """The pages that build something: each of their steps does what the page says."""
 
 import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -14,8 +16,14 @@ pytestmark = [
 ]
 
 
-def test_tutorial_beside_a_server_does_what_it_says(tmp_path):
-    folder = copy_checkout(tmp_path, layer="dev")
+@pytest.fixture
+def folder():
+    """A copy of the checkout, in /tmp: the path of a socket must be short."""
+    with TemporaryDirectory(prefix="myapp-", dir="/tmp") as parent:
+        yield copy_checkout(Path(parent), layer="dev")
+
+
+def test_tutorial_beside_a_server_does_what_it_says(folder):
     with serving(folder) as server:
         server.greet()
         reader = Reader(folder, server)
@@ -24,5 +32,5 @@ def test_tutorial_beside_a_server_does_what_it_says(tmp_path):
 
 
 @pytest.mark.parametrize("pattern", ["report", "plain-restx"])
-def test_pattern_does_what_it_says(tmp_path, pattern):
-    Reader(copy_checkout(tmp_path, layer="dev")).walk(f"docs/patterns/{pattern}.md")
+def test_pattern_does_what_it_says(folder, pattern):
+    Reader(folder).walk(f"docs/patterns/{pattern}.md")

@@ -81,7 +81,8 @@ def downgrade_below(migrations: list[Path]) -> None:
     numbers = [file.name[:4] for file in migrations]
     current = _flask("db", "current").split()[:1]
     if current and current[0] in numbers:
-        _flask("db", "downgrade", f"-{len(numbers) - numbers.index(current[0])}")
+        steps = len(numbers) - numbers.index(current[0])
+        _flask("db", "downgrade", "--", f"-{steps}")
 
 
 def _flask(*arguments: str) -> str:

@@ -10,14 +10,14 @@ from devtools import feature_list
 from devtools.features.fields import Field, NotationError
 from devtools.features.writing import formatted, literal
 
-Edit = tuple[int, list[str]]
-"""After which line of a file, and what is added there."""
+Edit = tuple[int, int, str]
+"""The line and the column, in bytes, where a text is put in: as `ast` counts them."""
 
 
 def register(factory: Path, name: str) -> None:
     """Add a feature's name to the list in the factory, at its end."""
     *_, last = feature_list.entries(factory.read_text())
-    _insert(factory, [(last.lineno, [f'"{name}",'])])
+    _insert(factory, [_after(last, f', "{name}"')])
 
 
 def unregister(factory: Path, name: str) -> None:
@@ -36,38 +36,41 @@ def add_field(models: Path, field: Field) -> None:
     properties = _contract(models, tree)
     if repr(field.name) in [ast.unparse(key) for key in properties.keys if key]:
         raise NotationError(
-            f"{_named(models)} has a field {field.name}: choose another name"
+            f"{_named(models)} has a field {field.name}: choose another"
         )
-    entry = f'"{field.name}": {literal(field.schema)},'
-    edits = [(_end_of_fields(properties), [entry])]
-    docstring = tree.body[0].end_lineno or 0
-    table = _table(tree)
-    if table is None:
-        edits.append((docstring, [*field.kind.imports]))
-    else:
-        edits.append((docstring, _imports(field)))
-        edits.append((table.body[-1].end_lineno or 0, [f"    {field.declaration}"]))
+    edits = [_entry(properties, f'"{field.name}": {literal(field.schema)}')]
+    docstring, table, imports = tree.body[0], _table(tree), {*field.kind.imports}
+    if table is not None:
+        imports |= _imports(field)
+        edits.append(_after(table.body[-1], f"\n    {field.declaration}"))
         edits.extend(_constraints(models, table, field))
+    edits.append(_after(docstring, "\n" + "\n".join(sorted(imports))))
     _insert(models, edits)
 
 
-def _imports(field: Field) -> list[str]:
+def _imports(field: Field) -> set[str]:
     """Return what the column of a field imports; isort puts it in its place."""
-    lines = [*field.kind.imports]
+    lines = set()
     if field.kind.column:
-        lines.append("from sqlalchemy.orm import mapped_column")
+        lines.add("from sqlalchemy.orm import mapped_column")
     if field.is_unique:
-        lines.append("from sqlalchemy import UniqueConstraint")
+        lines.add("from sqlalchemy import UniqueConstraint")
     if field.refers_to:
-        lines.append("from sqlalchemy import ForeignKeyConstraint, Index")
+        lines.add("from sqlalchemy import ForeignKeyConstraint, Index")
     return lines
 
 
+def _after(node: ast.expr | ast.stmt, text: str) -> Edit:
+    return node.end_lineno or 0, node.end_col_offset or 0, text
+
+
 def _insert(file: Path, edits: list[Edit]) -> None:
-    lines = file.read_text().splitlines()
-    for after, added in sorted(edits, reverse=True):
-        lines[after:after] = added
-    file.write_text(formatted("\n".join(lines) + "\n"))
+    """Add texts to a file, the last first: so the places of the others stay."""
+    lines = file.read_bytes().splitlines(keepends=True)
+    for line, column, text in sorted(edits, reverse=True):
+        found = lines[line - 1]
+        lines[line - 1] = found[:column] + text.encode() + found[column:]
+    file.write_text(formatted(b"".join(lines).decode()))
 
 
 def _contract(models: Path, tree: ast.Module) -> ast.Dict:
@@ -97,13 +100,12 @@ def _contract(models: Path, tree: ast.Module) -> ast.Dict:
     return found[0]
 
 
-def _end_of_fields(properties: ast.Dict) -> int:
-    """Return the line after which a field comes: that of the last one of clients."""
-    end = properties.lineno
-    for value in properties.values:
-        if not _is_assigned(value):
-            end = value.end_lineno or 0
-    return end
+def _entry(properties: ast.Dict, text: str) -> Edit:
+    """Add an entry after the last field of clients, or before all of the server's."""
+    writable = [value for value in properties.values if not _is_assigned(value)]
+    if writable:
+        return _after(writable[-1], f", {text}")
+    return properties.lineno, properties.col_offset + 1, f"{text}, "
 
 
 def _is_assigned(schema: ast.expr) -> bool:
@@ -128,17 +130,19 @@ def _constraints(models: Path, table: ast.ClassDef, field: Field) -> list[Edit]:
     """Return the lines that the table's arguments need for a field."""
     added = []
     if field.is_unique:
-        added.append(f'UniqueConstraint("account_id", "{field.name}"),')
+        added.append(f'UniqueConstraint("account_id", "{field.name}")')
     if field.refers_to:
         there = f'["{field.refers_to}.account_id", "{field.refers_to}.id"]'
-        added.append(f'ForeignKeyConstraint(["account_id", "{field.name}"], {there}),')
-        added.append(f'Index(None, "account_id", "{field.name}", "id"),')
+        added.append(f'ForeignKeyConstraint(["account_id", "{field.name}"], {there})')
+        added.append(f'Index(None, "account_id", "{field.name}", "id")')
     if not added:
         return []
     for node in table.body:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
             if ast.unparse(node.targets[0]) == "__table_args__":
-                return [(node.value.elts[-1].end_lineno or 0, added)]
+                return [
+                    _after(node.value.elts[-1], "".join(f", {each}" for each in added))
+                ]
     raise NotationError(
         f"{_named(models)} has no __table_args__: add the constraint by hand"
     )
