@@ -72,9 +72,13 @@ def register(app: Flask) -> None:
     app.cli.add_command(permissions_command)
     app.cli.add_command(purge_command)
     if find_spec("devtools"):
-        for command in import_module("devtools.commands").COMMANDS:
-            app.cli.add_command(command)
-    if app.debug and _is_run() and find_spec("devtools"):
+        _register_development(app)
+
+
+def _register_development(app: Flask) -> None:
+    for command in import_module("devtools.commands").COMMANDS:
+        app.cli.add_command(command)
+    if app.debug and _is_run():
         import_module("devtools.stores").prepare(app)
 
 

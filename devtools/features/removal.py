@@ -19,11 +19,12 @@ def refuse(feature: str) -> None:
     """Raise NotationError where there is no such feature, or others need it."""
     if not (ROOT / "myapp" / feature / "__init__.py").exists():
         raise NotationError(f"there is no feature {feature}")
-    first, *others = [*_needing(feature), None]
-    if first:
-        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+    needing = list(_needing(feature))
+    if needing:
+        more = f" and {len(needing) - 1} more" if len(needing) > 1 else ""
         raise NotationError(
-            f"{first}{more} cannot do without {feature}: change or remove that first"
+            f"{needing[0]}{more} cannot do without {feature}:"
+            " change or remove that first"
         )
 
 
@@ -79,13 +80,14 @@ def _is_untracked(file: Path) -> bool:
 def downgrade_below(migrations: list[Path]) -> None:
     """Undo migrations in the database of this folder, where they were carried out."""
     numbers = [file.name[:4] for file in migrations]
-    current = _flask("db", "current").split()[:1]
+    current = flask("db", "current").split()[:1]
     if current and current[0] in numbers:
         steps = len(numbers) - numbers.index(current[0])
-        _flask("db", "downgrade", "--", f"-{steps}")
+        flask("db", "downgrade", "--", f"-{steps}")
 
 
-def _flask(*arguments: str) -> str:
+def flask(*arguments: str) -> str:
+    """Run a flask command in this folder; raise NotationError where it fails."""
     command = [sys.executable, "-m", "flask", "--app", "myapp", *arguments]
     done = subprocess.run(
         command, cwd=ROOT, env=os.environ, capture_output=True, text=True

@@ -122,5 +122,8 @@ def bring_up_to_date(url: str) -> bool:
         and not Path(url.removeprefix("sqlite:///")).exists()
     ):
         return True
-    upgrade = [sys.executable, "-m", "flask", "--app", "myapp", "db", "upgrade"]
-    return subprocess.run(upgrade, cwd=ROOT, capture_output=True).returncode == 0
+    try:
+        removal.flask("db", "upgrade")
+    except NotationError:
+        return False
+    return True

@@ -8,9 +8,9 @@ import isort
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from devtools.features.resource import Resource, a
+from devtools.features.staging import ROOT
 
 TEMPLATES = Path(__file__).with_name("templates")
-ROOT = Path(__file__).resolve().parents[2]
 LONG = 30
 """Characters of a text that is better written as a product."""
 
