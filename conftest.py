@@ -21,11 +21,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from devtools.redis_server import RedisServer
-from myapp import FEATURES, change_feed, create_app, db, recent, tables
+from myapp import change_feed, create_app, db, recent, tables
 from tests import declared, through_gunicorn
 from tests.actors import Actor, sign_up
 from tests.databases import Databases, SqliteDatabases, postgres_databases
 from tests.declared import DeclaredClient
+from tests.samples import FEATURES
 
 ENGINES = ("sqlite", "postgresql")
 
@@ -167,7 +168,7 @@ def start_app(settings: dict[str, Any]) -> Iterator[Callable[..., Flask]]:
     started = []
 
     def start(**own: Any) -> Flask:
-        started.append(app := create_app({**settings, **own}))
+        started.append(app := create_app({**settings, **own}, FEATURES))
         app.test_client_class = DeclaredClient
         return app
 

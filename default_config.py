@@ -1,9 +1,9 @@
 """The settings and their defaults.
 
-Later wins: a class of this file (`MYAPP_CONFIG=development|production`; production
-unless Flask runs with --debug), `instance/config.py`, the environment (`MYAPP_*`,
-DATABASE_URL, MIGRATION_DATABASE_URL, REDIS_URL, MAIL_URL, PUBLIC_URL, also from
-`.env`).
+Later wins: a class of this file (`MYAPP_CONFIG=development|production`;
+production unless Flask runs with --debug), `instance/config.py`, the environment,
+also from `.env` (`MYAPP_*`, DATABASE_URL, MIGRATION_DATABASE_URL, REDIS_URL,
+MAIL_URL, PUBLIC_URL).
 """
 
 

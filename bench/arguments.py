@@ -2,7 +2,7 @@
 
     ./run bench                      everybody, half an hour
     ./run bench --quick              Fastify, Litestar and ours, under five minutes
-    ./run bench --only myapp,fastify_pg --operations get,put --seconds 2 --repeats 3
+    ./run bench --only myapp,fastify_pg --operations get,put --repeats 3
     ./run bench --write              everybody, and docs/speed.md and README.md get it
 
 Prints Markdown; --json FILE writes {operation: {server: {figure: number}}}. Behind a

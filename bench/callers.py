@@ -16,7 +16,7 @@ PATIENCE = 60
 AS_WANTED, CUT_OFF = "as wanted", "cut off"
 """How a request may end, beside the status of what is no success."""
 PASSWORD = "correct horse battery staple"
-CUSTOMERS, SESSIONS = "/v1/customers", "/v1/checkout_sessions"
+CUSTOMERS, SESSIONS = "/v1/sample_customers", "/v1/sample_checkouts"
 ADA = {"name": "Ada", "email": "ada@example.com"}
 SESSION = {"amount": 1, "currency": "EUR", "success_url": "https://example.com"}
 

@@ -12,6 +12,8 @@ from sqlalchemy import make_url
 from bench.processes import OTHER_CORE, free_port, pin
 from devtools.postgres_server import PostgresServer
 from myapp import create_app
+from tests.sample_customers import Customer
+from tests.samples import make_table
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 PASSWORD = "measured"
@@ -91,7 +93,7 @@ def migrated(folder: Path, *, synchronous_commit: bool = True) -> Iterator[Datab
         database = Database(server, version)
         _migrate(database)
         database.execute(
-            "GRANT SELECT, INSERT, UPDATE, DELETE ON customers TO bare",
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON sample_customers TO bare",
         )
         yield database
 
@@ -108,6 +110,7 @@ def _migrate(database: Database) -> None:
     )
     with app.app_context():
         flask_migrate.upgrade(directory=str(MIGRATIONS))
+    make_table(app, Customer.__table__)
     app.extensions["myapp"].engine.dispose()
 
 

@@ -21,11 +21,10 @@ from bench.stage import Stage, perform, stage
 from myapp import create_app, db, log, rate_limits, recent
 from myapp.access import admit, authenticate
 from myapp.api_keys.models import principal_of
-from myapp.customers.endpoints import api
-from myapp.customers.models import CUSTOMER, customers
 from myapp.request import Request
 from myapp.request_log import _line, _request_id
 from myapp.strict_json import loads
+from tests.sample_customers import CUSTOMER, api, customers
 
 COMMAND = "./run bench layers"
 ROUNDS, CALLS = 5, 2000
@@ -74,10 +73,10 @@ def layers(found: Stage) -> dict[str, Layer]:
     """Return the parts of a request, each as a call."""
     tenant = found.tenants[0]
     header, id = f"Bearer {tenant.key}", UUID(tenant.customers[0])
-    [operation] = [op for op in api.operations if op.id == "customers_retrieve"]
+    [operation] = [op for op in api.operations if op.id == "sample_customers_retrieve"]
     environ: dict[str, Any] = {
         "REQUEST_METHOD": "GET",
-        "PATH_INFO": f"/v1/customers/{id}",
+        "PATH_INFO": f"/v1/sample_customers/{id}",
         "HTTP_AUTHORIZATION": header,
         "REMOTE_ADDR": "127.0.0.1",
         "myapp.request_id": "0" * 32,

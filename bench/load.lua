@@ -2,7 +2,7 @@
 --
 --   wrk -s load.lua URL -- MODE PATH TARGETS SEED BODY
 --
--- MODE is get, page, post or put; PATH a collection, as in /v1/customers. A line of
+-- MODE is get, page, post or put; PATH a collection, as in /v1/sample_customers. A line of
 -- TARGETS is an account, its API key and ids of its records. BODY is a format, in which
 -- each %06d becomes the same random number. Prints one line: `result` and JSON.
 

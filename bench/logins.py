@@ -26,7 +26,7 @@ import flask_migrate
 from flask import Flask
 
 from myapp import create_app, db, throttle
-from myapp.accounts.models import sign_up
+from myapp.accounts.models import NEW_ACCOUNT, sign_up
 from myapp.users.models import find, users
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -74,7 +74,8 @@ def populate(app: Flask) -> None:
         for slug in ("acme-bench", "rival-bench"):
             email = "known@example.com" if slug == "acme-bench" else "rival@example.com"
             owner = {"email": email, "password": RIGHT}
-            record = sign_up({"name": slug, "slug": slug, **owner})
+            new = NEW_ACCOUNT.validate({"name": slug, "slug": slug, **owner})
+            record = sign_up(new)
             tenant: UUID = record.values[0]
             if slug == "acme-bench":
                 disable(tenant)

@@ -11,8 +11,9 @@ from bench.database import IDENTITY, Database
 from bench.processes import SERVER_CORE, Process, running
 
 ROOT = Path(__file__).resolve().parents[1]
+SHIPPED = Path(__file__).with_name("wsgi.py")
 UNAUDITED = Path(__file__).with_name("unaudited.py")
-SHARED = ("myapp", "default_config.py", ".venv")
+SHARED = ("myapp", "default_config.py", "tests", ".venv")
 
 
 class Stores(NamedTuple):
@@ -27,7 +28,7 @@ class Variant(NamedTuple):
 
     title: str
     environment: Mapping[str, str] = {}
-    wsgi: Path = ROOT / "wsgi.py"
+    wsgi: Path = SHIPPED
 
 
 VARIANTS = {
@@ -69,7 +70,7 @@ def _settings(stores: Stores) -> dict[str, str]:
 
 
 def _checkout(folder: Path, wsgi: Path) -> Path:
-    """Make a folder that myapp.ini takes for this one; its instance/ is its own."""
+    """Make a folder that myapp.ini takes for this; its instance/ is its own."""
     (folder / "instance").mkdir(parents=True)
     for name in SHARED:
         (folder / name).symlink_to(ROOT / name)

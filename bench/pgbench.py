@@ -28,18 +28,22 @@ SCRIPTS = 25
 SHOWN = "id, name, email, created_at, updated_at, version"
 WRITTEN = "'Grace Hopper ' || :number, 'grace.hopper.' || :number || '@example.com'"
 STATEMENTS = {
-    "get": f"SELECT {SHOWN} FROM customers WHERE account_id = :account AND id = :id;",
+    "get": (
+        f"SELECT {SHOWN} FROM sample_customers"
+        " WHERE account_id = :account AND id = :id;"
+    ),
     "page": (
-        f"SELECT {SHOWN} FROM customers WHERE account_id = :account"
+        f"SELECT {SHOWN} FROM sample_customers WHERE account_id = :account"
         " ORDER BY id DESC LIMIT 51;"
     ),
     "post": (
-        "INSERT INTO customers"
+        "INSERT INTO sample_customers"
         " (account_id, id, version, created_at, updated_at, name, email)"
         f" VALUES (:account, {{uuid}}(), 1, now(), now(), {WRITTEN}) RETURNING {SHOWN};"
     ),
     "put": (
-        f"UPDATE customers SET (name, email) = ({WRITTEN}), version = version + 1,"
+        f"UPDATE sample_customers SET (name, email) = ({WRITTEN}),"
+        " version = version + 1,"
         " updated_at = now() FROM numbered"
         " WHERE tenant_id = :account AND row_number = :row"
         f" AND account_id = :account AND id = customer_id RETURNING {SHOWN};"
@@ -47,7 +51,7 @@ STATEMENTS = {
 }
 NUMBERED = (
     "CREATE TABLE numbered AS SELECT account_id AS tenant_id, id AS customer_id,"
-    " row_number() OVER (PARTITION BY account_id ORDER BY id) FROM customers",
+    " row_number() OVER (PARTITION BY account_id ORDER BY id) FROM sample_customers",
     "ALTER TABLE numbered ADD PRIMARY KEY (tenant_id, row_number)",
     "GRANT SELECT ON numbered TO application, bare",
     "VACUUM (ANALYZE) numbered",

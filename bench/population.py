@@ -31,14 +31,16 @@ API_KEYS = (
     "api_keys (account_id, id, version, created_at, updated_at, name, role, scopes,"
     " last_used_at, key_sha256)"
 )
-CUSTOMERS = "customers (account_id, id, version, created_at, updated_at, name, email)"
+CUSTOMERS = (
+    "sample_customers (account_id, id, version, created_at, updated_at, name, email)"
+)
 UNCHECKED = "SET session_replication_role = replica"
 """No look for each row's account: it takes as long as all the rest."""
 PUT_BACK = (
     UNCHECKED,
-    "TRUNCATE customers, audit_entries",
-    "INSERT INTO customers SELECT * FROM kept_customers",
-    "VACUUM (ANALYZE) customers",
+    "TRUNCATE sample_customers, audit_entries",
+    "INSERT INTO sample_customers SELECT * FROM kept_customers",
+    "VACUUM (ANALYZE) sample_customers",
     "CHECKPOINT",  # what it writes is not the next one's
 )
 
@@ -66,7 +68,7 @@ def populate(database: Database, tenants: int, customers: int) -> list[Tenant]:
                 rows = [_customer(random, found, number) for number in numbers]
                 _copy(connection, CUSTOMERS, rows)
     database.execute(
-        "CREATE TABLE kept_customers AS TABLE customers",
+        "CREATE TABLE kept_customers AS TABLE sample_customers",
         "VACUUM (ANALYZE)",
         "CHECKPOINT",
     )

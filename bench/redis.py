@@ -20,7 +20,7 @@ from bench.servers import Server
 from bench.stage import Stage, perform, say, stage
 
 COMMAND = "./run bench redis"
-URL = "/v1/checkout_sessions"
+URL = "/v1/sample_checkouts"
 TENANTS, SESSIONS = 50, 60
 OPERATIONS = ("get", "page", "put", "post")
 BODY = (

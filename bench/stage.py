@@ -21,7 +21,7 @@ from bench.served import Served
 from bench.servers import Server
 from devtools.redis_server import RedisServer
 
-URL = "/v1/customers"
+URL = "/v1/sample_customers"
 ALONE = "\0myapp-bench"
 """A name that only one process of the machine can have, until it ends (unix(7))."""
 

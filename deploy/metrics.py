@@ -2,9 +2,9 @@
 
     MYAPP_METRICS=127.0.0.1:9127 .venv/bin/python deploy/metrics.py
 
-Workers count where the same MYAPP_METRICS is set for them (myapp/metrics.py).
-BACKUP_FOLDER is that of deploy/backup. Loads nothing of the application, so it takes
-30 MB and answers whatever befalls that.
+Workers count (myapp/metrics.py) where the same MYAPP_METRICS is set
+for them. BACKUP_FOLDER is that of deploy/backup. Loads nothing of the application, so
+it takes 30 MB and answers whatever befalls that.
 """
 
 import json
@@ -82,8 +82,8 @@ def main() -> None:
         _, thread = start_http_server(port, host, registry(INSTANCE, backups))
     except (ValueError, OSError) as error:
         sys.exit(
-            f"MYAPP_METRICS={setting}: {error}. Give a free port on an address that"
-            " only this machine or its network reaches, as in 127.0.0.1:9127."
+            f"MYAPP_METRICS={setting}: {error}. Give a free port on an address"
+            " that only this machine or its network reaches, as in 127.0.0.1:9127."
         )
     thread.join()
 

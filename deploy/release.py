@@ -170,8 +170,9 @@ def switch(old: Path | None, new: Path) -> None:
             put_in_place(new, old)
         except Failure as second:
             raise Stranded(
-                f"{second}\n{old.name} does not serve either: `journalctl -u myapp` on"
-                " the server says why. Then `sudo systemctl restart myapp`, or deploy."
+                f"{second}\n{old.name} does not serve either:"
+                " `journalctl -u myapp` on the server says why."
+                " Then `sudo systemctl restart myapp`, or deploy."
             ) from second
         raise
 

@@ -1,6 +1,6 @@
 """Give every worker the release that `current` names; end when the last one has it.
 
-ExecReload of myapp.service runs it, so that `systemctl reload` tells how it went.
+ExecReload of myapp.service runs it: so `systemctl reload` tells how it went.
 uWSGI replaces one worker after the other (a chain reload), and no request waits: the
 new ones import what lies behind the link now, packages included.
 """

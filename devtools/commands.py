@@ -1,4 +1,4 @@
-"""The flask commands of developers; `myapp.cli` registers them where they are."""
+"""The flask commands of developers; `myapp.cli` registers them."""
 
 import click
 

@@ -1,49 +1,44 @@
-"""The demo of a developer's machine: two accounts, every role, a team, a client.
+"""The demo of a developer's machine: two accounts, every role, a client.
 
+What a feature shows in them is added by `fill` in a file `demo.py` of its folder.
 Everything that signs in comes from DEVELOPMENT_SECRET (`devtools.secret`), so it is the
 same at every start and on no two machines. A start mends what was closed or removed.
 """
 
 import hmac
 from base64 import b32encode
+from collections.abc import Iterable
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import click
 from flask import Flask
 from sqlalchemy import Row, select
 
-from myapp import audit, db, docs
+from myapp import FEATURES, audit, db, docs
 from myapp.access import EVERY_SCOPE, ROLES
-from myapp.accounts.models import accounts, sign_up
+from myapp.accounts.models import NEW_ACCOUNT, accounts, sign_up
 from myapp.api_keys.models import PREFIX, issue, principal_of
 from myapp.clients import models as clients
 from myapp.clients.models import Client
-from myapp.customers.models import customers
 from myapp.errors import Conflict, NotFound
 from myapp.passwords import hashed, matches
-from myapp.teams.models import TEAM, add_member, create_team
 from myapp.tenants import tenant_of
 from myapp.tokens import new_token
 from myapp.users import models as users
 
-NAMES = """\
-Ada Lovelace, Alan Turing, Annie Easley, Barbara Liskov, Betty Holberton,
-Claude Shannon, Donald Knuth, Dorothy Vaughan, Edsger Dijkstra, Evelyn Boyd Granville,
-Frances Allen, Grace Hopper, Hedy Lamarr, Jean Bartik, John Backus, Karen Spärck Jones,
-Kathleen Booth, Katherine Johnson, Konrad Zuse, Lynn Conway, Margaret Hamilton,
-Mary Kenneth Keller, Niklaus Wirth, Radia Perlman, Tony Hoare"""
 PAGE = "/docs/assets/oauth2-redirect.html"
 """Where Swagger UI takes a code, on whatever port of this machine (RFC 8252)."""
 
 
 class Account(NamedTuple):
-    """An account of the demo: the roles of its users, and its customers."""
+    """An account of the demo, and the roles of its users."""
 
     id: UUID
     name: str
     roles: tuple[str, ...]
-    customers: list[str]
 
     @property
     def slug(self) -> str:
@@ -51,28 +46,23 @@ class Account(NamedTuple):
         return self.name.lower()
 
 
-DEMO = Account(
-    UUID("01900000-0000-7000-8000-00000000de30"),
-    "Demo",
-    ROLES,
-    NAMES.replace("\n", " ").split(", "),
-)
-RIVAL = Account(
-    UUID("01900000-0000-7000-8000-00000000de31"),
-    "Rival",
-    ("owner",),
-    ["Charles Babbage", "Herman Hollerith"],
-)
+DEMO = Account(UUID("01900000-0000-7000-8000-00000000de30"), "Demo", ROLES)
+RIVAL = Account(UUID("01900000-0000-7000-8000-00000000de31"), "Rival", ("owner",))
 
 
-def seed(app: Flask) -> None:
+def seed(app: Flask, features: Iterable[ModuleType] = FEATURES) -> None:
     """Make everything of the demo work, whatever has become of it since the last start.
 
-    Raises RuntimeError where another account has taken a name.
+    A new account gets what the features add to it. Raises RuntimeError where another
+    account has taken a name.
     """
+    word = password(app)
     with db.use(app.extensions["myapp"]), audit.caused_by("command:demo"):
         for account in (DEMO, RIVAL):
-            _mend_account(account, _key_secret(app, account), password(app))
+            secret = _key_secret(app, account)
+            if tenant_of(account.slug) != account.id:
+                _open(account, secret, word, features)
+            _mend_account(account, secret, word)
         _mend_client()
 
 
@@ -102,8 +92,6 @@ def _derived(app: Flask, purpose: str) -> bytes:
 
 
 def _mend_account(account: Account, secret: bytes, password: str) -> None:
-    if tenant_of(account.slug) != account.id:
-        _open(account, secret, password)
     known = principal_of(new_token(PREFIX, account.id, secret)) is not None
     if not known:
         issue(account.id, {"name": "demo", "role": "owner", "scopes": ["*"]}, secret)
@@ -114,8 +102,10 @@ def _mend_account(account: Account, secret: bytes, password: str) -> None:
             _mend_user(account, role, password, found)
 
 
-def _open(account: Account, secret: bytes, password: str) -> None:
-    """Open an account with its customers, or give one back that was closed."""
+def _open(
+    account: Account, secret: bytes, password: str, features: Iterable[ModuleType]
+) -> None:
+    """Open an account with all that it has, or give one back that was closed."""
     named = {"name": account.name, "slug": account.slug}
     owner = {"email": email("owner"), "password": password}
     try:
@@ -124,8 +114,8 @@ def _open(account: Account, secret: bytes, password: str) -> None:
             try:
                 accounts.replace(account.id, account.id, named | {"closed_at": None})
             except NotFound:
-                sign_up(named | owner, account.id, secret)
-                _fill(account, password)
+                sign_up(NEW_ACCOUNT.validate(named | owner), account.id, secret)
+                _fill(account, password, features)
     except Conflict as error:
         raise RuntimeError(
             f"Another account has the slug {account.slug}, as one of the demo's: change"
@@ -133,14 +123,16 @@ def _open(account: Account, secret: bytes, password: str) -> None:
         ) from error
 
 
-def _fill(account: Account, password: str) -> None:
+def _fill(account: Account, password: str, features: Iterable[ModuleType]) -> None:
     """Give a new account, which has an owner, all else that it has at first."""
     for role in account.roles:
         if role != "owner":
             _add_user(account, role, password)
-    _add_customers(account)
-    if {"member", "viewer"} <= set(account.roles):
-        _add_team(account.id)
+    people = _ids_of_users(account)
+    for feature in features:
+        if find_spec(f"{feature.__name__}.demo"):
+            demo = import_module(f"{feature.__name__}.demo")
+            demo.fill(account.id, account.name, people)
 
 
 def _add_user(account: Account, role: str, password: str) -> None:
@@ -148,22 +140,10 @@ def _add_user(account: Account, role: str, password: str) -> None:
     users.create(account.id, email(role), password, name, role)
 
 
-def _add_customers(account: Account) -> None:
-    label = f"{account.name} customers"
-    with click.progressbar(account.customers, label=label) as bar:
-        for name in bar:
-            address = name.lower().replace(" ", ".").replace("ä", "ae")
-            values = {"name": name, "email": f"{address}@example.com"}
-            customers.create(account.id, values)
-
-
-def _add_team(tenant: UUID) -> None:
-    """Add a team that the member leads."""
-    leader, other = (users.find(tenant, email(role)) for role in ("member", "viewer"))
-    assert leader is not None and other is not None
-    team = create_team(tenant, TEAM.validate({"name": "Payments"}), leader.id)
-    joins = {"user_id": other.id, "is_leader": False}
-    add_member(tenant, TEAM.value(team, "id"), joins, None)
+def _ids_of_users(account: Account) -> dict[str, UUID]:
+    """Return the id of the user of each role."""
+    found = {role: users.find(account.id, email(role)) for role in account.roles}
+    return {role: user.id for role, user in found.items() if user is not None}
 
 
 def _mend_user(

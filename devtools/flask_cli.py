@@ -4,9 +4,14 @@ Flask looks among its own commands before it asks the application for one. Impor
 nothing of the application: where that does not start, Flask says so.
 """
 
+import sys
+from contextlib import nullcontext
+
 import click
 from flask import current_app
 from flask.cli import cli, with_appcontext
+
+from devtools.contracts.stand_ins import instead_of_shapes
 
 
 @click.command("routes")
@@ -21,7 +26,10 @@ def routes_command() -> None:
 def main() -> None:
     """Run a flask command."""
     cli.add_command(routes_command)
-    cli.main(prog_name="flask")
+    # `contracts types` writes what the application imports: it may not be there yet.
+    is_about_types = sys.argv[1:3] == ["contracts", "types"]
+    with instead_of_shapes() if is_about_types else nullcontext():
+        cli.main(prog_name="flask")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Takes each guard away, one at a time, and names the test that fails without it.
 
 `./run prove` copies the checkout, changes one line of the copy and runs the tests that
-ought to notice (`guards.toml` lists both). A guard that no test misses is a failure; so
-is a list that no longer fits the source, or a table in README.md that says otherwise.
+ought to notice; a `guards.toml`, here or in a feature, has both. A guard that no test
+misses is a failure; so is a list that no longer fits the source, or a table in
+README.md that says otherwise.
 """
 
 import argparse
@@ -50,9 +51,13 @@ class Guard(NamedTuple):
 
 
 def read_guards(root: Path = ROOT) -> list[Guard]:
-    """Return the list of guards."""
-    listed = tomllib.loads((root / "devtools/guards.toml").read_text())
-    return [Guard(name, **fields) for name, fields in listed.items()]
+    """Return the guards of all, then those of features, which go with their folder."""
+    lists = [root / "devtools/guards.toml", *sorted(root.glob("myapp/*/guards.toml"))]
+    return [
+        Guard(name, **fields)
+        for each in lists
+        for name, fields in tomllib.loads(each.read_text()).items()
+    ]
 
 
 class Proof(NamedTuple):
@@ -78,7 +83,7 @@ def without(guard: Guard, tree: Path) -> str:
     if found != 1:
         raise Unproven(
             f"{guard.file} has its source {found} times, not once:"
-            " bring devtools/guards.toml up to date"
+            " bring its guards.toml up to date"
         )
     return text.replace(guard.source, guard.without)
 
@@ -194,7 +199,7 @@ def _say(line: str) -> None:
 
 def _read(arguments: Sequence[str] | None, names: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("./run prove", description=__doc__)
-    parser.add_argument("guard", nargs="*", help="its name in devtools/guards.toml")
+    parser.add_argument("guard", nargs="*", help="its name in a guards.toml")
     parser.add_argument("--table", action="store_true", help="print it in Markdown")
     parser.add_argument("--write", action="store_true", help="put it into README.md")
     chosen = parser.parse_args(arguments)

@@ -1,7 +1,7 @@
 """Serves the application to its developer: `./run`.
 
-uWSGI with myapp.ini, as on a server, but with embedded stores, demo data and a reload
-on save. Whatever is started here is stopped here, by its process id.
+uWSGI with myapp.ini, as on a server, but with embedded stores, demo data and a
+reload on save. Whatever is started here is stopped here, by its process id.
 """
 
 import argparse
@@ -90,8 +90,7 @@ myapp runs with demo data; a saved file reloads it, Ctrl-C stops it.
   Docs:     {url}/docs   (Authorize: by oauth as a user below, or with the key)
   Sign in:  {", ".join(map(demo.email, demo.DEMO.roles))}
             Password: {demo.password(app)}   (account: demo)
-  Try:      curl {url}/v1/customers -H 'Authorization: Bearer {demo.api_key(app)}' \
--H 'Content-Type: application/json' -d '{{"name": "Ada", "email": "ada@example.com"}}'
+  Try:      curl {url}/v1/users -H 'Authorization: Bearer {demo.api_key(app)}'
 """
 
 

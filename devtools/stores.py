@@ -21,8 +21,8 @@ def prepare(app: Flask) -> None:
     """Start Redis, bring the tables up to date, and make the demo work."""
     if not app.debug:
         raise RuntimeError(
-            "./run and flask run are for development: unset MYAPP_CONFIG. A server runs"
-            " uwsgi --ini myapp.ini"
+            "./run and flask run are for development: unset MYAPP_CONFIG."
+            " A server runs uwsgi --ini myapp.ini"
         )
     _provide_secret(app)
     _start_redis(app)

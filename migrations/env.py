@@ -1,6 +1,7 @@
 """How migrations run: as the owner of the tables, on either engine.
 
-A new migration of a tenant's table protects it: `protect` is written into it.
+A new migration gives the application its rights: `protect`, or `share` where no tenant
+owns the table, is written into it.
 """
 
 from typing import Any
@@ -16,7 +17,7 @@ from sqlalchemy import Connection, create_engine, make_url
 from sqlalchemy.exc import OperationalError
 
 from myapp.row_security import refuse_one_role
-from myapp.tables import Base, UtcDateTime
+from myapp.tables import Base, UtcDateTime, shared
 
 rewriter = Rewriter()
 
@@ -34,27 +35,30 @@ def revise(
         rewriter(migration, revision, directives)
 
 
-class ProtectOp(ops.MigrateOperation):
-    """The line `protect("…")` in a migration."""
+class RightsOp(ops.MigrateOperation):
+    """The line `protect("…")` or `share("…", "…")` in a migration."""
 
-    def __init__(self, table: str) -> None:
-        self.table = table
+    def __init__(self, function: str, *arguments: str) -> None:
+        self.function, self.arguments = function, arguments
 
 
 @rewriter.rewrites(ops.CreateTableOp)
-def protect_tenants(_context: Any, _revision: Any, create: ops.CreateTableOp) -> Any:
-    """Follow the creation of a tenant's table with its row-level security."""
+def give_rights(_context: Any, _revision: Any, create: ops.CreateTableOp) -> Any:
+    """Follow the creation of a table with the rights of the application."""
     columns = {getattr(column, "name", None) for column in create.columns}
-    if "account_id" not in columns:
-        return create
-    return [create, ProtectOp(create.table_name)]
+    if "account_id" in columns:
+        return [create, RightsOp("protect", create.table_name)]
+    if rights := shared().get(create.table_name):
+        return [create, RightsOp("share", create.table_name, rights)]
+    return create
 
 
-@renderers.dispatch_for(ProtectOp)
-def render_protect(generated: AutogenContext, protect: ProtectOp) -> str:
+@renderers.dispatch_for(RightsOp)
+def render_rights(generated: AutogenContext, line: RightsOp) -> str:
     """Write the line, and what it imports."""
-    generated.imports.add("from myapp.row_security import protect")
-    return f'protect("{protect.table}")'
+    generated.imports.add(f"from myapp.row_security import {line.function}")
+    arguments = ", ".join(f'"{argument}"' for argument in line.arguments)
+    return f"{line.function}({arguments})"
 
 
 def render_item(kind: str, item: Any, generated: AutogenContext) -> str | bool:

@@ -12,17 +12,21 @@ from collections.abc import Callable, Collection, Mapping
 from copy import copy
 from datetime import UTC, date, datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, Generic
 from uuid import UUID
 
 import msgspec
 from jsonschema_rs import Draft202012Validator, RegexOptions, ValidationError
+from typing_extensions import TypeVar
 
 from myapp.contract_rules import Schema, check_contract, types_of, where_declared
 from myapp.errors import BrokenRule, InvalidBody
-from myapp.repository import Page, Record
+from myapp.repository import D, Page, Record, Values
 
 MEDIA_TYPE = "application/json"
+
+B = TypeVar("B", bound=Values, default=Any)
+"""The values of a body; a feature's `shapes` have its type."""
 
 
 def _utc(value: str) -> datetime:
@@ -37,7 +41,7 @@ READERS: dict[str, Callable[[str], Any]] = {
 """How a string of each format becomes the value that the stores keep."""
 
 
-class Contract:
+class Contract(Generic[B, D]):
     """What clients send and see of a resource, written once.
 
     `properties` are JSON Schemas: `readOnly` marks what the server assigns,
@@ -121,27 +125,28 @@ class Contract:
         found = sha256(msgspec.json.encode([media_type, self.read_schema]))
         return found.hexdigest()[:8]
 
-    def in_media_type(self, media_type: str) -> "Contract":
+    def in_media_type(self, media_type: str) -> "Contract[B, D]":
         """Return the contract as it is, with the entity tags of another media type."""
         found = copy(self)
         found._digest = self._digest_in(media_type)
         return found
 
-    def validate(self, document: Any) -> dict[str, Any]:
+    def validate(self, document: Any) -> B:
         """Return the values of a document that keeps the contract.
 
         Defaults are filled in; date-times, dates and UUIDs become their Python
         values. Raises InvalidBody with every broken rule, never the value itself.
         """
-        return self._values(document, self._validator)
+        values: B = self._values(document, self._validator)
+        return values
 
     def validate_change(self, document: Any) -> dict[str, Any]:
         """Do as `validate`; a writeOnly field that is left out stays as it is."""
-        values = self._values(document, self._change_validator)
+        values: dict[str, Any] = self._values(document, self._change_validator)
         kept = self.hidden - document.keys()
         return {field: values[field] for field in values if field not in kept}
 
-    def _values(self, document: Any, validator: Draft202012Validator) -> dict[str, Any]:
+    def _values(self, document: Any, validator: Draft202012Validator) -> Any:
         if not validator.is_valid(document):
             errors = validator.iter_errors(document)
             rules = [rule for error in errors for rule in self._broken(error)]
@@ -188,16 +193,16 @@ class Contract:
             found = found[step]
         return found
 
-    def document(self, record: Record) -> dict[str, Any]:
+    def document(self, record: Record[D]) -> D:
         """Return a record as the JSON document that clients see."""
-        document: dict[str, Any] = msgspec.to_builtins(self._shape(*record.values))
+        document: D = msgspec.to_builtins(self._shape(*record.values))
         return document
 
-    def represent(self, record: Record) -> bytes:
+    def represent(self, record: Record[D]) -> bytes:
         """Return the bytes of a record's JSON document."""
         return self._encode(self._shape(*record.values))
 
-    def represent_page(self, page: Page) -> bytes:
+    def represent_page(self, page: Page[D]) -> bytes:
         """Return the bytes of a page: `{"items": […], "next": cursor or null}`."""
         items = [self._shape(*record.values) for record in page.items]
         return self._encode({"items": items, "next": page.next})

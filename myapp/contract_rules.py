@@ -72,7 +72,7 @@ class ContractError(DeclarationError):
 def where_declared() -> str:
     """Return `file:line` of the code outside these files that declares a contract."""
     frame = sys._getframe(1)
-    ours = {"contract.py", "contract_rules.py"}
+    ours = {"contract.py", "contract_rules.py", "typing.py"}  # of Contract[…](…)
     while frame.f_back and Path(frame.f_code.co_filename).name in ours:
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"

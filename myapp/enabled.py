@@ -37,7 +37,7 @@ def enabled(features: Iterable[ModuleType], names: Sequence[str]) -> list[Module
 
 
 def _last(package: str) -> str:
-    """Return the name of a package without where it is: `myapp.teams` → `teams`."""
+    """Return the last part of a package's name: `myapp.users` → `users`."""
     return package.rpartition(".")[2]
 
 

@@ -54,7 +54,8 @@ class JsonApiRequest(Request):
         """The values of a new resource that keeps the contract; raise InvalidBody."""
         contract, document = self.operation.accepted, strict_json.loads(self.raw)
         given = self.operation.resource.read_new(document, contract)
-        return contract.validate(given)
+        values: dict[str, Any] = contract.validate(given)
+        return values
 
     @cached_property
     def change(self) -> Patch:

@@ -103,7 +103,7 @@ def _operation(operation: Operation) -> Document:
 
 
 def operation_id(operation: Operation) -> str:
-    """Return a unique, readable name: `customers_replace`, `teams_members_list`."""
+    """Return a unique, readable name: `users_update`, `users_me_retrieve`."""
     return operation.id
 
 
@@ -202,10 +202,12 @@ def responses(operation: Operation) -> Document:
     by_status: dict[int, list[str]] = {}
     for problem in (operation.translated or operation).problems:
         by_status.setdefault(problem.status, []).append(problem.__doc__ or "")
+    schema = components.reference(operation.speaks.problem_schema["title"])
+    own = {operation.speaks.problems: {"schema": schema}}
+    statuses = {problem.status for problem in operation.problems}
     for status, texts in by_status.items():
-        schema = components.reference(operation.speaks.problem_schema["title"])
-        content = {operation.speaks.problems: {"schema": schema}}
-        content |= json_api_schemas.problems(operation)
+        content = own if status in statuses else {}  # else JSON:API's alone
+        content = {**content, **json_api_schemas.problems(operation)}
         found[str(status)] = {"description": " ".join(texts), "content": content}
     if operation.rule.limited:
         for described in found.values():

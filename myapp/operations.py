@@ -140,7 +140,7 @@ class Operation:
 
     @cached_property
     def id(self) -> str:
-        """A unique, readable name: `customers_replace`, `teams_members_list`."""
+        """A unique, readable name: `users_update`, `users_me_retrieve`."""
         below = self.url.removeprefix(self.home)
         parts = below.replace("-", "_").split("/")
         names = [part for part in parts if part and not part.startswith("<")]

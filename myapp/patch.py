@@ -8,10 +8,11 @@ comparing it; only the feature can tell whether it is right.
 
 from collections.abc import Callable, Collection
 from copy import deepcopy
-from typing import Any
+from typing import Any, Generic
 
 import jsonpatch
 from jsonpointer import JsonPointer, JsonPointerException
+from typing_extensions import TypeVar
 
 from myapp import strict_json
 from myapp.contract import Contract
@@ -22,16 +23,18 @@ JSON_PATCH = "application/json-patch+json"
 MOST_OPERATIONS = 100
 
 Document = dict[str, Any]
+Written = TypeVar("Written", default=Any, covariant=True)
+"""The values that a patch writes; a feature's `shapes` have their type."""
 
 
-class Patch:
+class Patch(Generic[Written]):
     """A patch on one contract's documents; call it with the current document."""
 
     def __init__(self, contract: Contract, apply: Callable[[Document], Any]) -> None:
         self._contract = contract
         self._apply = apply
 
-    def __call__(self, document: Document) -> Document:
+    def __call__(self, document: Any) -> Written:
         """Return the values to write; raise InvalidBody, Conflict, Unprocessable."""
         patched = self._apply(document)
         if not isinstance(patched, dict):
@@ -40,7 +43,7 @@ class Patch:
         assigned = self._contract.assigned
         _refuse_changes(assigned, document, patched)
         written = {f: patched[f] for f in patched if f not in assigned}
-        return self._contract.validate_change(written)
+        return self._contract.validate_change(written)  # type: ignore[return-value]
 
 
 def _refuse_changes(

@@ -1,23 +1,22 @@
 """Nobody changes or removes what reaches further than they do, by role or scopes."""
 
-from typing import Any
 from uuid import UUID
 
 from myapp.access import Principal, refuse_beyond
-from myapp.repository import Change, Record, Repository, Values
+from myapp.repository import Change, D, Record, Repository, Values
 
 
 def change_within(
-    repository: Repository,
+    repository: Repository[D],
     principal: Principal,
     tenant: UUID,
     id: UUID,
-    change: Change,
+    change: Change[D],
     if_match: int | None,
-) -> Record:
+) -> Record[D]:
     """Write a change between two states that are both within the caller's reach."""
 
-    def within(document: dict[str, Any]) -> Values:
+    def within(document: D) -> Values:
         refuse_beyond(principal, document)
         values = change(document)
         refuse_beyond(principal, values)
@@ -27,7 +26,7 @@ def change_within(
 
 
 def remove_within(
-    repository: Repository,
+    repository: Repository[D],
     principal: Principal,
     tenant: UUID,
     id: UUID,

@@ -22,6 +22,7 @@ from myapp.errors import Forbidden, NotFound, PreconditionFailed
 from myapp.pagination import Slice
 from myapp.repository import (
     Condition,
+    D,
     Page,
     Record,
     Repository,
@@ -92,16 +93,18 @@ _encode = msgspec.json.encode
 _decode = msgspec.json.decode
 
 
-Found = list[tuple[str, Record]]
+Found = list[tuple[str, Record[D]]]
 
 
-class RedisRepository(Repository):
+class RedisRepository(Repository[D]):
     """The records of one contract, each living for `ttl` from its creation.
 
     Raises ContractError for a contract that asks for filters or sorts.
     """
 
-    def __init__(self, name: str, contract: Contract, *, ttl: timedelta) -> None:
+    def __init__(
+        self, name: str, contract: Contract[Any, D], *, ttl: timedelta
+    ) -> None:
         for field in (*contract.filters, *contract.sorts):
             raise error_in(contract, field, "cannot be searched in Redis: unlist it")
         self.contract = contract
@@ -130,10 +133,10 @@ class RedisRepository(Repository):
     def _index(self, tenant: UUID) -> str:
         return f"{{{tenant}}}:{self.name}"
 
-    def list(self, tenant: UUID, slice: Slice, **parent: Any) -> Page:
+    def list(self, tenant: UUID, slice: Slice, **parent: Any) -> Page[D]:
         """Return one page, filled past expired members, which are swept."""
         _refuse_parent(parent)
-        found: Found = []
+        found: Found[D] = []
         edge = f"({slice.after[1]}" if slice.after else "+"
         while len(found) <= slice.limit:
             wanted = slice.limit + 1 - len(found)
@@ -146,7 +149,7 @@ class RedisRepository(Repository):
             edge = f"({ids[-1]}"
         return self._paged(tenant, found, slice)
 
-    def _paged(self, tenant: UUID, found: Found, slice: Slice) -> Page:
+    def _paged(self, tenant: UUID, found: Found[D], slice: Slice) -> Page[D]:
         total = None
         if slice.counted:
             total = self._count(keys=[self._index(tenant)], client=db.redis_store)
@@ -156,7 +159,7 @@ class RedisRepository(Repository):
         last = found[slice.limit - 1][0]
         return Page(records, slice.cursor(last, last), total)
 
-    def _living(self, tenant: UUID, ids: Collection[str]) -> Found:
+    def _living(self, tenant: UUID, ids: Collection[str]) -> Found[D]:
         """Return the ids that still have a record; take the others off the index."""
         pipeline = db.redis_store.pipeline(transaction=False)
         for id in ids:
@@ -169,7 +172,7 @@ class RedisRepository(Repository):
             (id, self._record(row)) for id, row in rows.items() if row[0] is not None
         ]
 
-    def create(self, tenant: UUID, values: Values, **assigned: Any) -> Record:
+    def create(self, tenant: UUID, values: Values, **assigned: Any) -> Record[D]:
         """Store a new record and list it, in one script."""
         id, moment = uuid7(), tables.now()
         expires_at = moment + self.ttl
@@ -183,7 +186,7 @@ class RedisRepository(Repository):
         )
         return Record(tuple(fields[field] for field in self.contract.shown), 1)
 
-    def _record(self, row: Sequence[str | None]) -> Record:
+    def _record(self, row: Sequence[str | None]) -> Record[D]:
         version, *held = row
         values = [
             # A record may be older than a field of its contract.
@@ -197,7 +200,7 @@ class RedisRepository(Repository):
 
     def retrieve(
         self, tenant: UUID, id: UUID, where: Condition | None = None, **parent: Any
-    ) -> Record:
+    ) -> Record[D]:
         """Return one record; raise NotFound when it has expired, or Forbidden."""
         _refuse_parent(parent)
         asked = list(where or ())
@@ -219,7 +222,7 @@ class RedisRepository(Repository):
         values: Values,
         if_match: int | None = None,
         where: Condition | None = None,
-    ) -> Record:
+    ) -> Record[D]:
         """Write fields of a record by compare-and-set; it expires when it did."""
         fields = dict(values)
         if "updated_at" in self.contract.properties:

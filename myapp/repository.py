@@ -7,10 +7,11 @@ Imports `errors`; `contract` and `pagination` import this file.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple
 from uuid import UUID
 
 import msgspec
+from typing_extensions import TypeVar
 
 from myapp.errors import Conflict, PreconditionFailed
 
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
     from myapp.pagination import Slice
 
 Values = Mapping[str, Any]
-Change = Callable[[dict[str, Any]], Values]
+D = TypeVar("D", bound=Values, default=Any)
+Shown = TypeVar("Shown", bound=Values, default=Any, covariant=True)
+"""The document that clients see of a record; a feature's `shapes` have its type."""
+Change = Callable[[D], Values]
 """From the document that clients see to the fields to write."""
 Condition = Mapping[str, Any]
 """Field → the value it must have, or those it may have: a collection, or a query."""
@@ -32,7 +36,7 @@ def is_choice(wanted: Any) -> bool:
     return isinstance(wanted, Collection) and not isinstance(wanted, str)
 
 
-class Record(msgspec.Struct, frozen=True, gc=False):
+class Record(msgspec.Struct, Generic[Shown], frozen=True, gc=False):
     """One resource: its shown values in the contract's order, and its version.
 
     Version 0 says that there is none, and so no entity tag.
@@ -42,31 +46,31 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     version: int = 0
 
 
-class Page(NamedTuple):
+class Page(NamedTuple, Generic[Shown]):
     """Some records of a list, the cursor of the next ones, and the count if asked."""
 
-    items: list[Record]
+    items: list[Record[Shown]]
     next: str | None = None
     total: int | None = None
 
 
-class Repository(ABC):
+class Repository(ABC, Generic[D]):
     """Where the records of one contract are kept."""
 
-    contract: "Contract"
+    contract: "Contract[Any, D]"
 
     @abstractmethod
-    def list(self, tenant: UUID, slice: "Slice", **parent: Any) -> Page:
+    def list(self, tenant: UUID, slice: "Slice", **parent: Any) -> Page[D]:
         """Return one page of the tenant's records."""
 
     @abstractmethod
-    def create(self, tenant: UUID, values: Values, **assigned: Any) -> Record:
+    def create(self, tenant: UUID, values: Values, **assigned: Any) -> Record[D]:
         """Store new values, with what the server assigns; raise Conflict."""
 
     @abstractmethod
     def retrieve(
         self, tenant: UUID, id: UUID, where: Condition | None = None, **parent: Any
-    ) -> Record:
+    ) -> Record[D]:
         """Return one record; raise NotFound, Forbidden where it is not `where`."""
 
     @abstractmethod
@@ -77,7 +81,7 @@ class Repository(ABC):
         values: Values,
         if_match: int | None = None,
         where: Condition | None = None,
-    ) -> Record:
+    ) -> Record[D]:
         """Write the given fields of a record.
 
         Raises NotFound, Forbidden where the record does not meet `where`,
@@ -98,10 +102,10 @@ class Repository(ABC):
         self,
         tenant: UUID,
         id: UUID,
-        change: Change,
+        change: Change[D],
         if_match: int | None = None,
         where: Condition | None = None,
-    ) -> Record:
+    ) -> Record[D]:
         """Write what `change` makes of the current document; raise as `replace`.
 
         The write carries the version that was read. Without `if_match` a lost race

@@ -7,9 +7,10 @@ could be understood in two ways is a BadRequest.
 import re
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
 from uuid import UUID
 
+from typing_extensions import TypeVar
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header, parse_options_header
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from myapp.operations import Operation
 
 Environ = dict[str, Any]
+Sent = TypeVar("Sent", default=Any, covariant=True)
+"""The values of the body; a handler that reads it names their type."""
 
 UTF_8 = re.compile(r';\s*charset="?utf-8"?', re.IGNORECASE)
 """Some clients name the one encoding that JSON has."""
@@ -41,7 +44,7 @@ ENTITY_TAG = re.compile(r'(?:W/)?"([!#-~\x80-\xff]*)"')
 OUR_TAG = re.compile(r"([0-9]{1,9})-[0-9a-f]{8}")
 
 
-class Request:
+class Request(Generic[Sent]):
     """One call of an operation."""
 
     signed_in: Principal | None = None
@@ -127,14 +130,15 @@ class Request:
             raise UnsupportedMediaType("Send the body without a Content-Encoding.")
 
     @cached_property
-    def body(self) -> dict[str, Any]:
+    def body(self) -> Sent:
         """The values of a body that keeps the contract; raise InvalidBody."""
         contract = self.operation.accepted
         document = self.operation.speaks.read_body(self.raw, contract)
-        return contract.validate(document)
+        values: Sent = contract.validate(document)
+        return values
 
     @cached_property
-    def change(self) -> Patch:
+    def change(self) -> Patch[Sent]:
         """The patch in the body; raise BadRequest."""
         contract = self.operation.accepted
         return read_patch(contract, self.media_type, self.raw)

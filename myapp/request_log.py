@@ -1,8 +1,8 @@
 """One WSGI wrapper around everything: request id, security headers, one log line.
 
-It leaves `myapp.request_id` and `myapp.status` in the environment, for what is wrapped
-around it. It also says which application's stores are at work, and answers whatever the
-application itself could not.
+It leaves `myapp.request_id` and `myapp.status` in the environment, for
+what is wrapped around it. It also says which application's stores are at work, and
+answers whatever the application itself could not.
 """
 
 import re

@@ -1,6 +1,7 @@
 """Row-level security on PostgreSQL: the second lock of every tenant's table.
 
-Migrations call `protect` for each table they create. The policy binds the owner of
+Migrations call `protect` for each table they create, or `share` where it belongs to no
+tenant (`tables.Shared`). The policy binds the owner of
 the tables too (FORCE); the application's role gets no more than it uses.
 """
 
@@ -75,10 +76,10 @@ def expires(table: str) -> None:
         )
 
 
-def share(table: str) -> None:
+def share(table: str, rights: str = "SELECT, INSERT, UPDATE, DELETE") -> None:
     """Let the application use a table that belongs to no tenant."""
     if op.get_bind().dialect.name == "postgresql":
-        _grant(table, "SELECT, INSERT, UPDATE, DELETE")
+        _grant(table, rights)
 
 
 def _grant(table: str, rights: str) -> None:

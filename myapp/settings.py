@@ -165,7 +165,8 @@ def _unfit_for_mail(config: Settings, chosen: str) -> Iterator[str]:
             " smtp://user:password@mail.example:587, special characters in % and hex"
         )
     if not SENDER.fullmatch(config["MAIL_FROM"]):
-        yield "MAIL_FROM is no sender: give it as in myapp <no-reply@example.com>"
+        sender = "myapp <no-reply@example.com>"
+        yield f"MAIL_FROM is no sender: give it as in {sender}"
     if chosen == "production" and not origin.startswith("https://"):
         yield (
             "PUBLIC_URL is no https:// address: give the one that people open,"

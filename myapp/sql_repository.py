@@ -12,12 +12,12 @@ from myapp.contract import Contract
 from myapp.errors import Forbidden, NotFound, PreconditionFailed, Problem
 from myapp.pagination import Slice
 from myapp.postgres_query import Row
-from myapp.repository import Condition, Page, Record, Repository, Values
+from myapp.repository import Condition, D, Page, Record, Repository, Values
 from myapp.sql_statements import USUAL_LIMITS, SqlStatements
 from myapp.table_rules import check_table, references
 
 
-class SqlRepository(Repository):
+class SqlRepository(Repository[D]):
     """The records of one table, reached through one contract.
 
     `tenant` names the column that holds the account. Every change has its entry in
@@ -28,7 +28,7 @@ class SqlRepository(Repository):
     def __init__(
         self,
         model: Any,
-        contract: Contract,
+        contract: Contract[Any, D],
         *,
         tenant: str = "account_id",
         audited: bool = True,
@@ -42,7 +42,7 @@ class SqlRepository(Repository):
         shown = [self.table.c[field] for field in contract.shown]
         self._statements = SqlStatements(self.table, shown, self._tenant, audited)
 
-    def list(self, tenant: UUID, slice: Slice, **parent: Any) -> Page:
+    def list(self, tenant: UUID, slice: Slice, **parent: Any) -> Page[D]:
         """Return one page: keyset order, one row more than asked for is read."""
         most = slice.limit + 1
         values = {"tenant": tenant, "limit": most, **parent}
@@ -65,7 +65,7 @@ class SqlRepository(Repository):
 
     def _paged(
         self, rows: Sequence[Row], slice: Slice, total: int | None = None
-    ) -> Page:
+    ) -> Page[D]:
         records = [Record(row[:-1], row[-1]) for row in rows]
         if len(records) <= slice.limit:
             return Page(records, None, total)
@@ -74,7 +74,7 @@ class SqlRepository(Repository):
         id = self.contract.value(records[-1], "id")
         return Page(records, slice.cursor(value, id), total)
 
-    def create(self, tenant: UUID, values: Values, **assigned: Any) -> Record:
+    def create(self, tenant: UUID, values: Values, **assigned: Any) -> Record[D]:
         """Insert a row; raise Conflict where a unique value is taken."""
         moments = dict.fromkeys(("created_at", "updated_at"), tables.now())
         row = {**self._defaults(), **moments, **values, **assigned}
@@ -85,7 +85,7 @@ class SqlRepository(Repository):
 
     def retrieve(
         self, tenant: UUID, id: UUID, where: Condition | None = None, **parent: Any
-    ) -> Record:
+    ) -> Record[D]:
         """Return one record; raise NotFound, Forbidden where it is not `where`."""
         values = {"tenant": tenant, "wanted_id": id, **parent}
         if where:
@@ -101,7 +101,7 @@ class SqlRepository(Repository):
         values: Values,
         parents: tuple[str, ...],
         where: Condition,
-    ) -> Record:
+    ) -> Record[D]:
         statement = self._statements.retrieval_where(parents, where)
         with db.transaction(tenant, read_only=True) as connection:
             row = connection.execute(statement, values).one_or_none()
@@ -119,7 +119,7 @@ class SqlRepository(Repository):
         values: Values,
         if_match: int | None = None,
         where: Condition | None = None,
-    ) -> Record:
+    ) -> Record[D]:
         """Update the given fields of a row, in one statement that also checks."""
         new = {"updated_at": tables.now(), **values}
         row = self._written(tenant, id, new, if_match, where)

@@ -1,6 +1,7 @@
-"""What every table is made of: named constraints, versions, tenants, UTC."""
+"""What every table is made of: named constraints, versions, an owner, UTC."""
 
 from datetime import UTC, datetime
+from typing import ClassVar
 from uuid import UUID
 
 from sqlalchemy import DateTime, Dialect, ForeignKey, MetaData, TypeDecorator, Uuid
@@ -66,3 +67,20 @@ class TenantOwned(Versioned):
         primary_key=True,
         sort_order=-1,
     )
+
+
+class Shared:
+    """What belongs to no account: no row-level security hides its rows."""
+
+    __tablename__: ClassVar[str]
+    rights: ClassVar[str] = "SELECT, INSERT, UPDATE, DELETE"
+    """What the application's role may do on PostgreSQL; the owner may do all."""
+
+
+def shared() -> dict[str, str]:
+    """Return the rights of the application in each table that is shared, by name."""
+    return {
+        mapper.class_.__tablename__: mapper.class_.rights
+        for mapper in Base.registry.mappers
+        if issubclass(mapper.class_, Shared)
+    }

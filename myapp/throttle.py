@@ -25,7 +25,7 @@ from myapp import db, tables
 from myapp.db import sql
 from myapp.errors import TooManyRequests, Unavailable
 from myapp.rate_limits import network_of
-from myapp.tables import UtcDateTime
+from myapp.tables import Shared, UtcDateTime
 from myapp.tokens import digest
 
 WINDOW = timedelta(minutes=15)
@@ -43,7 +43,7 @@ MOST_MAILS, MAILS = 3, timedelta(hours=1)
 """Mails to one user that anyone can ask for, and in which time."""
 
 
-class Attempt(sql.Model):
+class Attempt(Shared, sql.Model):
     """A row of attempts, which belong to no account: a guess may name none."""
 
     __tablename__ = "attempts"

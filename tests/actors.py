@@ -113,3 +113,8 @@ def add_user(actor: Actor, role: str, username: str = "") -> Actor:
     with db.use(actor.client.application.extensions["myapp"]):
         create(UUID(actor.account_id), username, PASSWORD, name=role, role=role)
     return sign_in(actor, username)
+
+
+def id_of(user: Actor) -> str:
+    """Return the id of a user."""
+    return str(user.get("/v1/users/me").json["id"])

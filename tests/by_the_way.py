@@ -21,7 +21,7 @@ CLIENT = {
 
 def put_by_the_way(tenant: UUID) -> None:
     """Begin a session, ask for a new password and consent to a client."""
-    record = register(tenant, CLIENT)
+    record = register(tenant, NEW_CLIENT.validate(CLIENT))
     client = find(NEW_CLIENT.value(record, "client_id"))
     user = users.find(tenant, OWNER)
     assert client is not None and user is not None

@@ -167,6 +167,12 @@ def copy_files(folder: Path) -> None:
             shutil.copy2(ROOT / name, folder / name)
 
 
+def copy_mypy_cache(folder: Path) -> None:
+    """Spare a copy what mypy knows of the files that are in it, too."""
+    if (cache := ROOT / ".mypy_cache").exists():
+        shutil.copytree(cache, folder / ".mypy_cache")
+
+
 def copy_checkout(parent: Path, layer: str = "runtime") -> Path:
     """Make a folder like a fresh clone that is set up, with an empty home beside it."""
     folder = parent / "checkout"
@@ -181,6 +187,8 @@ def copy_checkout(parent: Path, layer: str = "runtime") -> Path:
     borrowed = {sysconfig.get_path(kind) for kind in ("purelib", "platlib")}
     Path(site, "borrowed.pth").write_text("\n".join(borrowed))
     Path(site, "sitecustomize.py").write_text(OFFLINE)
+    if layer == "dev":
+        copy_mypy_cache(folder)
     for each in {"runtime", layer}:
         stamp = Path(prefix, environment.stamp(each).name)
         stamp.write_text(environment.fingerprint(each))

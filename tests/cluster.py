@@ -23,8 +23,9 @@ import psycopg
 
 from devtools.redis_server import RedisServer
 from tests.machines import Machine, Network
+from tests.servers import ROOT, lay_out
+from tests.uwsgi_server import WSGI
 
-ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
 BALANCER, CLIENT = "10.0.0.5", "10.0.0.101"
 HOSTS = {"app1": "10.0.0.11", "app2": "10.0.0.12"}
@@ -35,6 +36,13 @@ NAME = "api.example.com"
 PATIENCE = 90  # seconds until something that starts is given up
 SUPERUSER = "postgres:change-me-1"
 TRUSTING = ssl._create_unverified_context()
+MAKE_TABLE = """\
+from myapp import create_app
+from tests.sample_customers import Customer
+from tests.samples import make_table
+
+make_table(create_app(), Customer.__table__)
+"""
 NGINX = """\
 user www-data;
 daemon off;
@@ -208,10 +216,11 @@ def _start_patroni(machine: Machine) -> None:
 def _environment(redis: RedisServer) -> dict[str, str]:
     """Return the settings of an application host."""
     hosts = ",".join(f"{address}:5432" for address in DATABASES.values())
+    owner = "myapp_owner:owner"
     return {
         "MYAPP_CONFIG": "production",
         "DATABASE_URL": f"postgresql://myapp:application@{hosts}/myapp",
-        "MIGRATION_DATABASE_URL": f"postgresql://myapp_owner:owner@{hosts}/myapp",
+        "MIGRATION_DATABASE_URL": f"postgresql://{owner}@{hosts}/myapp",
         "REDIS_URL": redis.url,  # sockets know no namespaces: it is on every machine
         "PUBLIC_URL": f"https://{NAME}",
         "MAIL_URL": "smtp://127.0.0.1:1",
@@ -242,15 +251,15 @@ def _migrate(cluster: Cluster) -> None:
     migrations = ["--directory", str(ROOT / "migrations")]
     here = {**cluster.environment, "PYTHONPATH": str(ROOT)}
     cluster.machines["app1"].run(*flask, *migrations, environment=here)
+    make_table = [sys.executable, "-c", MAKE_TABLE]
+    cluster.machines["app1"].run(*make_table, environment=here)
 
 
 def _write_host(machine: Machine) -> None:
     """Write what an application host has: the application, and deploy/nginx.conf."""
     folder = machine.folder
-    for name in ("myapp", "default_config.py", "wsgi.py"):
-        (folder / name).symlink_to(ROOT / name)
+    lay_out(folder, WSGI)
     shutil.copy(ROOT / "myapp.ini", folder)
-    (folder / "instance").mkdir()
     _make_certificate(folder / "myapp")
     site = (DEPLOY / "nginx.conf").read_text()
     for path in ("/run/myapp", "/etc/nginx/myapp", "/var/log/nginx/myapp"):

@@ -13,6 +13,8 @@ from sqlalchemy import URL, create_engine, make_url
 
 from devtools.postgres_server import PostgresServer
 from myapp import create_app
+from tests import sample_customers
+from tests.samples import make_table
 
 Settings = Mapping[str, str]
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
@@ -30,6 +32,7 @@ def migrate(settings: Settings) -> None:
     app = create_app({**settings, "REDIS_URL": "redis://127.0.0.1:1/0"})
     with app.app_context():
         flask_migrate.upgrade(directory=str(MIGRATIONS))
+    make_table(app, sample_customers.Customer.__table__)
     app.extensions["myapp"].engine.dispose()
 
 

@@ -22,12 +22,15 @@ from flask import Flask
 
 import myapp
 from myapp import log, pipelines, recent
-from tests import wsgi_calls
+from tests import sample_customers, wsgi_calls
 from tests.actors import sign_up
 
 WARM_UP = 10  # psycopg prepares a statement that comes for the sixth time
 REPEATS = 10
-PACKAGE = Path(myapp.__file__).parent
+ROOT = Path(myapp.__file__).parents[1]
+COUNTED = (ROOT / "myapp", Path(sample_customers.__file__))
+"""What is ours and makes calls: the package, and the feature that is asked."""
+
 COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>")  # no frames since 3.12
 
 
@@ -41,7 +44,7 @@ class Call(NamedTuple):
 
 Calls = Counter[Call]
 
-LIST, ITEM = "/v1/customers", "/v1/customers/{id}"
+LIST, ITEM = "/v1/sample_customers", "/v1/sample_customers/{id}"
 JSON = {"Content-Type": "application/json"}
 MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
 CUSTOMER = b'{"name": "Ada", "email": "ada@example.com"}'
@@ -156,10 +159,10 @@ def _function_of(frame: FrameType | None) -> FrameType:
 
 @cache
 def _place_of(filename: str) -> str | None:
-    """Return where a file belongs; None for the standard library and the tests."""
+    """Return where a file belongs; None for the standard library and other tests."""
     path = Path(filename)
-    if path.is_relative_to(PACKAGE):
-        return str(path.relative_to(PACKAGE.parent))
+    if any(path.is_relative_to(each) for each in COUNTED):
+        return str(path.relative_to(ROOT))
     if "site-packages" in path.parts:
         return path.parts[path.parts.index("site-packages") + 1].removesuffix(".py")
     return None

@@ -17,8 +17,9 @@ from devtools import ports
 from tests.checkout import PATIENCE, path_with, running, serving
 from tests.programs import free_port, unprivileged
 
-MODELS = "myapp/customers/models.py"
-ENDPOINTS = "myapp/customers/endpoints.py"
+MODELS = "myapp/users/models.py"
+ENDPOINTS = "myapp/users/endpoints.py"
+USER = "USER = Contract["
 PRODUCTION = {
     "MYAPP_CONFIG": "production",
     "DATABASE_URL": "postgresql://myapp@db.example/myapp",
@@ -73,30 +74,33 @@ def change(file: Path, source: str, other: str) -> str:
 
 
 def line_of(file: Path, source: str) -> str:
-    """Return the number of the line where a source begins."""
-    return change(file, source, source)
+    """Return the number of the line that begins with a source."""
+    [line] = [
+        number
+        for number, text in enumerate(file.read_text().splitlines(), 1)
+        if text.startswith(source)
+    ]
+    return str(line)
 
 
 def unbounded_string(folder: Path) -> tuple[str, dict[str, str]]:
-    change(folder / MODELS, '            "maxLength": 120,\n', "")
-    found = {"line": line_of(folder / MODELS, "CUSTOMER = Contract")}
-    return said(folder, "flask", "openapi"), found
+    bound = '    "maxLength": 120,\n    "examples": ["Ada Lovelace"],\n'
+    change(folder / MODELS, bound, "")
+    return said(folder, "flask", "openapi"), {"line": line_of(folder / MODELS, USER)}
 
 
 def field_without_column(folder: Path) -> tuple[str, dict[str, str]]:
-    phone = (
-        '        "phone": {"type": "string", "maxLength": 40},\n        "created_at"'
-    )
-    change(folder / MODELS, '        "created_at": {', f"{phone}: {{")
-    found = {"line": line_of(folder / MODELS, "CUSTOMER = Contract")}
-    return said(folder, "flask", "openapi"), found
+    field = '        "is_active": {"type": "boolean"},\n'
+    phone = '        "phone": {"type": "string", "maxLength": 40},\n'
+    change(folder / MODELS, field, field + phone)
+    return said(folder, "flask", "openapi"), {"line": line_of(folder / MODELS, USER)}
 
 
 def unregistered_feature(folder: Path) -> tuple[str, dict[str, str]]:
-    shutil.copytree(folder / "myapp/customers", folder / "myapp/invoices")
+    shutil.copytree(folder / "myapp/users", folder / "myapp/unregistered")
     with socket.create_server(("127.0.0.1", 0)) as taken:  # so that it ends
         port = taken.getsockname()[1]
-        return said(folder, "--port", str(port)), {"feature": "invoices"}
+        return said(folder, "--port", str(port)), {"feature": "unregistered"}
 
 
 def pending_migration(folder: Path) -> tuple[str, dict[str, str]]:
@@ -105,21 +109,25 @@ def pending_migration(folder: Path) -> tuple[str, dict[str, str]]:
 
 
 def operation_without_rule(folder: Path) -> tuple[str, dict[str, str]]:
-    change(folder / ENDPOINTS, "    @operation.create(MEMBER)\n", "")
+    rule = "    @operation.create(ADMIN, accepts=NEW_USER)\n"
+    change(folder / ENDPOINTS, rule, "")
     return said(folder, "flask", "openapi"), {}
 
 
 def duplicate_component(folder: Path) -> tuple[str, dict[str, str]]:
-    change(
-        folder / "myapp/teams/models.py",
-        'Contract(\n    "Team",',
-        'Contract(\n    "Customer",',
+    clients = folder / "myapp/clients/models.py"
+    line = change(
+        clients, '](\n    "Client", description', '](\n    "User", description'
     )
-    found = {
-        "line": line_of(folder / MODELS, "CUSTOMER = Contract"),
-        "other": line_of(folder / "myapp/teams/models.py", "TEAM = Contract"),
-    }
+    found = {"line": line, "other": line_of(folder / MODELS, USER)}
     return said(folder, "flask", "openapi"), found
+
+
+def missing_types(folder: Path) -> tuple[str, dict[str, str]]:
+    entries = folder / "myapp/audit_entries"
+    (entries / "shapes.py").unlink()
+    line = line_of(entries / "models.py", "from myapp.audit_entries.shapes")
+    return said(folder, "doctor"), {"line": line}
 
 
 def unreachable_store(folder: Path) -> tuple[str, dict[str, str]]:
@@ -136,7 +144,7 @@ def taken_port(folder: Path) -> tuple[str, dict[str, str]]:
 def held_lock(folder: Path) -> tuple[str, dict[str, str]]:
     port = str(free_port())
     with running(folder, "--port", port) as first:
-        first.until("Demo customers")
+        first.greet()
         found = {"port": port, "process": str(first.uwsgi)}
         refused = said(folder)
         first.kill()  # with -9: it cannot tidy up
@@ -169,20 +177,21 @@ MISTAKES = (
     Mistake(
         "a string without `maxLength`",
         unbounded_string,
-        "Error: {root}/myapp/customers/models.py:{line}: Customer.name:"
+        "Error: {root}/myapp/users/models.py:{line}: User.name:"
         " a string needs a bound: add 'maxLength'",
     ),
     Mistake(
         "a field without a column",
         field_without_column,
-        "Error: {root}/myapp/customers/models.py:{line}: Customer.phone:"
-        " has no column in customers: add one, or rename the field",
+        "Error: {root}/myapp/users/models.py:{line}: User.phone:"
+        " has no column in users: add one, or rename the field",
     ),
     Mistake(
         "a feature that is not registered",
         unregistered_feature,
         "./run: myapp/{feature} is no part of the application:"
-        ' add "{feature}" to FEATURES in myapp/__init__.py, or remove the folder',
+        ' add "{feature}" to FEATURES in myapp/__init__.py,'
+        " or remove the folder",
     ),
     Mistake(
         "a pending migration",
@@ -194,16 +203,24 @@ MISTAKES = (
     Mistake(
         "an operation without a rule",
         operation_without_rule,
-        "Error: {root}/myapp/customers/endpoints.py: CustomerList.post:"
+        "Error: {root}/myapp/users/endpoints.py: UserList.post:"
         " no operation of POST declares who may call it: decorate it, as in"
         " `@operation.create(MEMBER)`",
     ),
     Mistake(
         "two contracts of one name",
         duplicate_component,
-        "Error: {root}/myapp/customers/models.py:{line}: Customer: the contract at"
-        " {root}/myapp/teams/models.py:{other} has the same name:"
+        "Error: {root}/myapp/clients/models.py:{line}: User: the contract at"
+        " {root}/myapp/users/models.py:{other} has the same name:"
         " rename one of the two",
+    ),
+    Mistake(
+        "types that are missing, or older than what imports them (`./run doctor`)",
+        missing_types,
+        "wrong  {root}/myapp/audit_entries/models.py:{line}:"
+        " ModuleNotFoundError: No module named 'myapp.audit_entries.shapes':"
+        " write it:"
+        " ./run flask contracts types --write",
     ),
     Mistake(
         "a store that cannot be reached",

@@ -65,7 +65,7 @@ NAUGHTY: dict[str, str] = {
     "mathematical": "𝕬𝖉𝖆 𝔸𝕕𝕒",
     "upside_down": "ɐpⱯ",
     # code of other languages
-    "sql_quote": "Robert'); DROP TABLE customers;--",
+    "sql_quote": "Robert'); DROP TABLE sample_customers;--",
     "sql_union": "' UNION SELECT key_sha256 FROM api_keys --",
     "sql_double_quote": '" OR ""="',
     "sql_like": "100%_\\%",
@@ -73,7 +73,7 @@ NAUGHTY: dict[str, str] = {
     "sql_parameters": "%s %(name)s :name ? $1 @p",
     "sql_cast": "a::text",
     "redis_protocol": "\r\n*1\r\n$8\r\nFLUSHALL\r\n",
-    "redis_hash_tag": "{tenant}:customers:*",
+    "redis_hash_tag": "{tenant}:sample_customers:*",
     "lua": "'..redis.call('FLUSHALL')..'",
     "html_script": "<script>alert(1)</script>",
     "html_attribute": "\" onmouseover='alert(1)' x=\"",

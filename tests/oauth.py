@@ -24,7 +24,7 @@ VERIFIER = "a-verifier-of-43-characters-or-more_unpadded.~"
 REPORTS = {
     "name": "Acme Reports",
     "role": "member",
-    "scopes": ["customers:read", "customers:write"],
+    "scopes": ["sample_customers:read", "sample_customers:write"],
     "grant_types": ["authorization_code", "client_credentials", "refresh_token"],
     "redirect_uris": [CALLBACK],
 }

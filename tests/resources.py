@@ -6,6 +6,7 @@ Everything is derived from the operations: a new feature needs nothing here.
 import json
 import re
 from collections.abc import Iterable, Mapping
+from types import ModuleType
 from typing import Any
 from uuid import uuid4
 
@@ -13,25 +14,31 @@ import pytest
 from sqlalchemy import Table
 from werkzeug.test import TestResponse
 
+import myapp
 from devtools.examples import marked
-from myapp import FEATURES, openapi
+from myapp import openapi
 from myapp.api import FeatureApi
 from myapp.errors import PreconditionFailed
 from myapp.kinds import CREATE, DELETE, LIST, RETRIEVE, UPDATE
 from myapp.operations import Operation
 from myapp.patch import JSON_PATCH
 from myapp.tables import Base
+from tests import samples
 from tests.actors import Actor, sign_in
 
-DECLARING = [
-    feature for feature in FEATURES if isinstance(feature.endpoints.api, FeatureApi)
-]
-"""The features that declare operations; another may be in plain Flask-RESTX."""
 
-OPERATIONS: list[Operation] = [
-    operation for feature in DECLARING for operation in feature.endpoints.api.operations
-]
-"""What the application serves; known before there is one, to name the tests by."""
+def _operations_of(features: Iterable[ModuleType]) -> list[Operation]:
+    """Return what features declare; one in plain Flask-RESTX declares nothing."""
+    apis = [getattr(feature, "endpoints", feature).api for feature in features]
+    declaring = [api for api in apis if isinstance(api, FeatureApi)]
+    return [operation for api in declaring for operation in api.operations]
+
+
+OPERATIONS = _operations_of(myapp.FEATURES)
+"""What the product serves; known before there is an application, to name tests by."""
+
+SERVED = _operations_of(samples.FEATURES)
+"""What the application of the tests serves: also the samples."""
 
 NEED_A_SECRET = (
     "users_invitations_accept",
@@ -46,7 +53,7 @@ NEED_A_SECRET = (
 )
 """What succeeds only for who knows a password, a code, or a token of one's own."""
 
-CREATIONS = [operation for operation in OPERATIONS if operation.kind is CREATE]
+CREATIONS = [operation for operation in SERVED if operation.kind is CREATE]
 
 ITEM = (RETRIEVE, DELETE)
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
@@ -71,8 +78,8 @@ def models_of(operation: Operation) -> list[Any]:
     """Return what the models of an operation's feature define."""
     [feature] = [
         feature
-        for feature in DECLARING
-        if operation in feature.endpoints.api.operations
+        for feature in samples.FEATURES
+        if operation in _operations_of([feature])
     ]
     return list(vars(getattr(feature, "models", feature)).values())
 
@@ -187,7 +194,7 @@ def _make_one(actor: Actor, mark: str, creation: Operation, path: Path) -> str:
     assert made.status_code == 201, made.get_data()
     [listing] = [
         operation
-        for operation in OPERATIONS
+        for operation in SERVED
         if operation.kind is LIST and operation.url == creation.url
     ]
     # Of accounts, an actor lists its own, and not the one just made.
@@ -205,7 +212,7 @@ def _find(actor: Actor, path: Path, listings: list[Operation]) -> Path:
 
 def _parameter_below(operation: Operation) -> str:
     """Return the path parameter of what an operation makes or lists."""
-    for item in OPERATIONS:
+    for item in SERVED:
         above, _, below = item.url.rpartition("/")
         parameter = PARAMETER.fullmatch(below)
         if item.kind in ITEM and above == operation.url and parameter:
@@ -215,12 +222,12 @@ def _parameter_below(operation: Operation) -> str:
 
 UNASKED = [
     operation
-    for operation in OPERATIONS
+    for operation in SERVED
     if operation.kind is LIST
     and operation.url not in {creation.url for creation in CREATIONS}
     and any(
         item.kind in ITEM and item.url.rpartition("/")[0] == operation.url
-        for item in OPERATIONS
+        for item in SERVED
     )
 ]
 """The lists of what nobody makes: it comes about by the way, as audit entries do."""

@@ -30,10 +30,11 @@ def main() -> None:
         dsn="https://key@sentry.invalid/1", transport=Kept, traces_sample_rate=1.0
     )
     from myapp import create_app
+    from tests.samples import FEATURES
     from tests.wsgi_calls import Call, send
 
     given = json.load(sys.stdin)
-    app = create_app(given["settings"])
+    app = create_app(given["settings"], FEATURES)
     answers = [
         send(app, Call(**{**call, "body": call["body"].encode()}))
         for call in given["calls"]

@@ -55,7 +55,7 @@ SetEnv {environment}
 
 
 class Systemd:
-    """Runs one service, as its unit says, in a folder instead of /var/app/myapp."""
+    """Runs a service, as its unit says, in a folder for /var/app/myapp."""
 
     def __init__(self, prefix: Path, settings: Path, folder: Path) -> None:
         self.prefix, self.settings, self.folder = prefix, settings, folder

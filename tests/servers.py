@@ -34,7 +34,7 @@ def answer_of(response: HTTPResponse) -> Answer:
 
 def lay_out(folder: Path, wsgi: str) -> None:
     """Put into an empty folder what a server starts from."""
-    for name in ("myapp", "default_config.py"):
+    for name in ("myapp", "default_config.py", "tests"):
         (folder / name).symlink_to(ROOT / name)
     (folder / "wsgi.py").write_text(wsgi)
     (folder / "instance").mkdir()

@@ -7,10 +7,10 @@ from uuid import UUID
 import pytest
 
 from myapp import openapi
-from myapp.checkout_sessions.models import checkout_sessions
-from myapp.customers.models import customers
 from myapp.pagination import Slice, read_slice
 from myapp.repository import Page, Record, Repository
+from tests.sample_checkouts import checkouts
+from tests.sample_customers import customers
 
 
 class Store(NamedTuple):
@@ -25,7 +25,9 @@ class Store(NamedTuple):
     def values(self, text: str) -> dict[str, Any]:
         """Return values that the contract admits, with a text of the test's own."""
         contract = self.repository.contract
-        return contract.validate(openapi.example(contract) | {self.text: text})
+        sent = openapi.example(contract) | {self.text: text}
+        values: dict[str, Any] = contract.validate(sent)
+        return values
 
     def create(self, tenant: UUID, text: str = "new") -> UUID:
         """Store a record; return its id."""
@@ -38,7 +40,8 @@ class Store(NamedTuple):
 
     def document(self, record: Record) -> dict[str, Any]:
         """Return a record as clients see it."""
-        return self.repository.contract.document(record)
+        document: dict[str, Any] = self.repository.contract.document(record)
+        return document
 
     def texts(self, records: list[Record]) -> list[str]:
         """Return the text of each record."""
@@ -64,13 +67,13 @@ class Store(NamedTuple):
             yield page.items
 
 
-def never(document: dict[str, Any]) -> NoReturn:
+def never(document: Any) -> NoReturn:
     """Stand for a change that must not be asked for."""
     pytest.fail("the change was asked for")
 
 
 CUSTOMERS = Store(customers, "name")
-CHECKOUT_SESSIONS = Store(checkout_sessions, "description", {"status": "open"})
+CHECKOUTS = Store(checkouts, "description", {"status": "open"})
 
 on_sqlite, on_postgresql = (
     pytest.mark.parametrize("engine", [engine], indirect=True, scope="session")
@@ -89,7 +92,7 @@ on_every_store = pytest.mark.parametrize(
         pytest.param("sqlite", CUSTOMERS, id="customers-sqlite"),
         pytest.param("postgresql", CUSTOMERS, id="customers-postgresql"),
         # The accounts are in SQLite here; what is tested is in Redis.
-        pytest.param("sqlite", CHECKOUT_SESSIONS, id="checkout_sessions-redis"),
+        pytest.param("sqlite", CHECKOUTS, id="checkouts-redis"),
     ],
     indirect=["engine"],
     scope="session",

@@ -103,11 +103,11 @@ def calls(server: UwsgiServer) -> dict[str, Call]:
     )
     signed_in = JSON | {"Authorization": f"Bearer {opened['api_key']}"}
     body = text({"name": "Ada", "email": "ada@example.com"})
-    made = sent(server, Call("POST", "/v1/customers", 201, signed_in, body))
-    url = f"/v1/customers/{made['id']}"
+    made = sent(server, Call("POST", "/v1/sample_customers", 201, signed_in, body))
+    url = f"/v1/sample_customers/{made['id']}"
     login = {"account": account["slug"], "username": OWNER, "password": PASSWORD}
     session = {"amount": 1, "currency": "EUR", "success_url": "https://example.com"}
-    sessions = "/v1/checkout_sessions"
+    sessions = "/v1/sample_checkouts"
     return {
         "read": Call("GET", url, 200, signed_in),
         "write": Call("PUT", url, 200, signed_in, body),

@@ -9,6 +9,7 @@ from myapp import create_app
 from tests import budgets
 from tests.budgets import COMMAND, WAYS, announced, budget_of, complaint, table
 from tests.function_calls import REQUESTS, Call, Server
+from tests.samples import FEATURES
 
 WRITTEN_ON = (
     3,
@@ -43,7 +44,8 @@ def way(request):
 @pytest.fixture(scope="module")
 def server(settings, way):
     """An application with everything on, and a quota that lasts."""
-    app = create_app({**settings, "LANE": WAYS[way], "RATE_LIMIT": 1_000_000})
+    own = {**settings, "LANE": WAYS[way], "RATE_LIMIT": 1_000_000}
+    app = create_app(own, FEATURES)
     yield Server(app)
     app.extensions["myapp"].engine.dispose()
 

@@ -18,6 +18,7 @@ from uuid import UUID
 import flask_migrate
 import psycopg
 import pytest
+from alembic.script import ScriptDirectory
 from flask import Flask
 from sqlalchemy import ColumnClause
 from sqlalchemy.sql import visitors
@@ -35,7 +36,7 @@ from tests.waiting import until
 pytestmark = on_postgresql
 
 PATIENCE = 10  # seconds until a test gives up waiting
-CUSTOMERS, USERS, KEYS = "/v1/customers", "/v1/users", "/v1/api_keys"
+CUSTOMERS, USERS, KEYS = "/v1/sample_customers", "/v1/users", "/v1/api_keys"
 LISTENER = """
 FROM pg_stat_activity WHERE datname = current_database()
 AND query LIKE '%pg_listening_channels%' AND pid <> pg_backend_pid()
@@ -213,7 +214,7 @@ def demote(world: World) -> None:
 
 
 def narrow(world: World) -> None:
-    world.owner.merge(world.key_url, {"scopes": ["customers:write"]})
+    world.owner.merge(world.key_url, {"scopes": ["sample_customers:write"]})
 
 
 def close(world: World) -> None:
@@ -381,8 +382,10 @@ def test_table_that_announces_nothing_is_looked_at_every_second(
 
 def test_database_before_the_migration_is_asked_every_second(world, caplog):
     world.remember()
+    announcing = ScriptDirectory(str(MIGRATIONS)).get_revision("0006")
+    before = announcing.down_revision
     with world.app.app_context():
-        flask_migrate.downgrade(directory=str(MIGRATIONS), revision="0005")
+        flask_migrate.downgrade(directory=str(MIGRATIONS), revision=before)
     until(lambda: "nothing is announced" in caplog.text)
     world.pass_time(seconds=1)
     assert world.looks_up()
@@ -452,12 +455,13 @@ def test_thread_starts_with_the_first_look_up_and_ends_with_the_engine(world):
 FORKS = """
 import os, time
 from myapp import create_app
+from tests.samples import FEATURES
 
-app = create_app({settings!r})
+app = create_app({settings!r}, FEATURES)
 feed = app.extensions["myapp"].feed
 
 def call():
-    answer = app.test_client().get("/v1/customers", headers={headers!r})
+    answer = app.test_client().get("/v1/sample_customers", headers={headers!r})
     assert answer.status_code == 200, answer.json
 
 def listen():

@@ -42,7 +42,7 @@ IN_A_ROW = 30
 """Acknowledged writes of each writer that say that all is well again."""
 PATIENCE = 120
 """Seconds until a test gives up waiting for that."""
-CUSTOMERS = "/v1/customers"
+CUSTOMERS = "/v1/sample_customers"
 HEAD = """\
 | what befell it | what the writers saw | longest time without a write, s | last \
 failure after, s | slowest answer, s |

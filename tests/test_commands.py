@@ -5,6 +5,7 @@ from sqlalchemy import create_engine, text
 
 from devtools import demo
 from myapp import create_app
+from tests.samples import FEATURES
 
 COMMANDS = pytest.mark.parametrize(
     "command",
@@ -23,7 +24,7 @@ def run():
     started = []
 
     def run(settings, command):
-        started.append(app := create_app(settings))
+        started.append(app := create_app(settings, FEATURES))
         done = app.test_cli_runner().invoke(args=command.split())
         return done.exit_code, done.output
 
@@ -58,9 +59,11 @@ def test_write_to_a_column_that_is_not_there_says_how_to_migrate(
     app.extensions["myapp"].engine.dispose()
     owner = create_engine(own.get("MIGRATION_DATABASE_URL", own["DATABASE_URL"]))
     with owner.begin() as connection:
-        connection.execute(text("ALTER TABLE customers RENAME COLUMN email TO mail"))
+        connection.execute(
+            text("ALTER TABLE sample_customers RENAME COLUMN email TO mail")
+        )
     owner.dispose()
-    code, said = run(own, "seed customers")
+    code, said = run(own, "seed sample_customers")
     assert code == 1
     assert "Error: The database is not up to date with migrations/ (" in said
     assert "email" in said

@@ -15,10 +15,10 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from myapp import openapi, passwords
-from myapp.checkout_sessions.models import CHECKOUT_SESSION
 from myapp.contract import Contract
-from myapp.customers.models import CUSTOMER
 from tests.actors import OWNER, PASSWORD, Actor
+from tests.sample_checkouts import CHECKOUT
+from tests.sample_customers import CUSTOMER
 
 CALLERS = 50
 
@@ -27,12 +27,12 @@ Call = Callable[[Actor, int], TestResponse]
 on_each_store = pytest.mark.parametrize(
     ("url", "contract", "text"),
     [
-        pytest.param("/v1/customers", CUSTOMER, "name", id="customers"),
+        pytest.param("/v1/sample_customers", CUSTOMER, "name", id="sample_customers"),
         pytest.param(
-            "/v1/checkout_sessions",
-            CHECKOUT_SESSION,
+            "/v1/sample_checkouts",
+            CHECKOUT,
             "description",
-            id="checkout_sessions",
+            id="sample_checkouts",
         ),
     ],
 )
@@ -174,8 +174,8 @@ def test_delete_by_many_removes_once(acme, together, url, contract, text):
 
 
 def test_complete_by_many_completes_once(acme, together):
-    url = "/v1/checkout_sessions"
-    made = acme.post(url, json=openapi.example(CHECKOUT_SESSION))
+    url = "/v1/sample_checkouts"
+    made = acme.post(url, json=openapi.example(CHECKOUT))
     completed = together(
         lambda caller, number: caller.post(f"{made.location}/complete")
     )

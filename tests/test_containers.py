@@ -173,7 +173,7 @@ def test_what_is_copied_is_there_and_let_through(source):
         "tests/test_http.py",
         "deploy/gunicorn.conf.py",
         "devtools/secret.py",
-        "myapp/customers/test_customers.py",
+        "myapp/users/test_users.py",
         "myapp/__pycache__/db.cpython-311.pyc",
     ],
 )
@@ -277,10 +277,8 @@ def test_web_process_serves_believes_its_proxy_and_stops(image, settings, prepar
     with running(command, image, own, port) as served:
         assert ask(port, "/health/ready") == 200
         assert ask(port, "/v1/users", X_Forwarded_For="192.0.2.1, 203.0.113.9") == 401
-        assert (
-            ask(port, "/v1/teams", X_Forwarded_For="192.0.2.1, not.an_address") == 401
-        )
-        assert ask(port, "/v1/customers", X_Forwarded_For="203.0.113.9:51234") == 401
+        assert ask(port, "/v1/accounts", X_Forwarded_For="192.0.2.1, no.address") == 401
+        assert ask(port, "/v1/users/me", X_Forwarded_For="203.0.113.9:51234") == 401
         assert ask(port, "/v1/api_keys", X_Forwarded_For="2001:db8::9") == 401
         assert run_health_check(image, own, port) == 0
         served.process.send_signal(signal.SIGTERM)
@@ -289,8 +287,8 @@ def test_web_process_serves_believes_its_proxy_and_stops(image, settings, prepar
         lines = served.log.read_text().splitlines()
     logged = [json.loads(line) for line in lines if line.startswith("{")]
     peers = {line["path"]: line["peer"] for line in logged}
-    assert (peers["/v1/users"], peers["/v1/teams"]) == ("203.0.113.9", "127.0.0.1")
-    assert peers["/v1/customers"] == "203.0.113.9"
+    assert (peers["/v1/users"], peers["/v1/accounts"]) == ("203.0.113.9", "127.0.0.1")
+    assert peers["/v1/users/me"] == "203.0.113.9"
     assert peers["/v1/api_keys"] == "2001:db8::9"
 
 
@@ -377,7 +375,7 @@ def test_empty_volume_becomes_a_database_that_the_application_uses(
         own = of_image(port) | on_the_server("app")
         with running(in_image(port)[0], image, own, port):
             assert ask(port, "/health/ready") == 200
-            assert ask(port, "/v1/customers", Authorization="Bearer none") == 401
+            assert ask(port, "/v1/users", Authorization="Bearer none") == 401
 
 
 def run(

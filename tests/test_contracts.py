@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[1]
 CHANGELOG = "# Changelog\n\n## [Unreleased]\n\nIdentity.\n\n## [0.1.0]\n\nThe start.\n"
 TODAY = date.today()
 SENTENCE = (
-    "POST /v1/customers and PUT /v1/customers/{customer_id}, body /email:"
+    "POST /v1/api_keys and PUT /v1/api_keys/{api_key_id}, body /role:"
     " required-field-added breaks clients. Give it a default, or release version 1.0.0"
     " (VERSION in myapp/openapi.py), or waive it until a date in"
     " docs/openapi-waivers.toml."
@@ -61,16 +61,16 @@ def released(root, current):
     return release
 
 
-def without_email(schemas):
-    """Take a field away that a customer needs today."""
-    body = schemas["CustomerWrite"]
-    del body["properties"]["email"]
-    body["required"].remove("email")
+def without_role(schemas):
+    """Take a field away that an API key needs today."""
+    body = schemas["ApiKeyWrite"]
+    del body["properties"]["role"]
+    body["required"].remove("role")
 
 
 def without_update(schemas):
     """Take a field away that answers show today."""
-    answer = schemas["Customer"]
+    answer = schemas["User"]
     del answer["properties"]["updated_at"]
     answer["required"].remove("updated_at")
 
@@ -80,10 +80,10 @@ def run(*arguments: str) -> tuple[int, str]:
     return done.exit_code, done.output
 
 
-def waive(root: Path, until: date, operation: str = "* /v1/customers*") -> None:
+def waive(root: Path, until: date, operation: str = "* /v1/api_keys*") -> None:
     (root / "docs" / "openapi-waivers.toml").write_text(f"""[[waiver]]
         operation = "{operation}"
-        where = "body /email"
+        where = "body /role"
         change = "required-field-added"
         reason = "Nobody calls it yet."
         until = {until}
@@ -113,12 +113,12 @@ def test_diff_of_a_safe_change_is_shown_and_passes(released):
     [head, *rows] = said.splitlines()
     assert head.split() == ["class", "direction", "operation", "where", "change"]
     assert [row.split()[0] for row in rows] == ["safe"] * len(rows)
-    assert "POST /v1/customers " in said
+    assert "POST /v1/users " in said
     assert "201 /updated_at" in said
 
 
 def test_diff_of_a_breaking_change_fails_and_says_what_to_do(released):
-    released(without_email)
+    released(without_role)
     status, said = run("diff")
     assert status == 1
     assert SENTENCE in said
@@ -127,7 +127,7 @@ def test_diff_of_a_breaking_change_fails_and_says_what_to_do(released):
 def test_diff_of_a_breaking_change_passes_with_a_new_major_version(
     released, monkeypatch
 ):
-    released(without_email)
+    released(without_role)
     monkeypatch.setattr(openapi, "VERSION", "0.2.0")
     assert run("diff")[0] == 1
     monkeypatch.setattr(openapi, "VERSION", "1.0.0")
@@ -144,7 +144,7 @@ def test_diff_without_a_released_document_says_how_to_write_it(root):
 
 
 def test_waiver_covers_a_breaking_change_to_its_last_day(root, released):
-    released(without_email)
+    released(without_role)
     waive(root, TODAY)
     status, said = run("diff")
     assert status == 0, said
@@ -152,7 +152,7 @@ def test_waiver_covers_a_breaking_change_to_its_last_day(root, released):
 
 
 def test_waiver_that_has_expired_covers_nothing_and_says_so(root, released):
-    released(without_email)
+    released(without_role)
     waive(root, TODAY - timedelta(days=1))
     status, said = run("diff")
     assert status == 1
@@ -161,8 +161,8 @@ def test_waiver_that_has_expired_covers_nothing_and_says_so(root, released):
 
 
 def test_waiver_of_another_operation_covers_nothing(root, released):
-    released(without_email)
-    waive(root, TODAY, "POST /v1/teams")
+    released(without_role)
+    waive(root, TODAY, "POST /v1/users")
     status, said = run("diff")
     assert status == 1
     assert SENTENCE in said
@@ -206,7 +206,7 @@ def test_release_writes_what_the_source_says_today(root, current):
 
 
 def test_release_with_a_breaking_change_is_refused(root, released):
-    released(without_email)
+    released(without_role)
     before = (root / "docs" / "openapi.json").read_text()
     status, said = run("release")
     assert status == 1
@@ -278,7 +278,7 @@ def test_check_says_that_the_changelog_is_stale(released, capsys):
 
 
 def test_check_names_a_breaking_change(released, capsys):
-    released(without_email)
+    released(without_role)
     run("diff", "--write")
     assert check(capsys) == (1, f"{SENTENCE}\n")
 
@@ -286,7 +286,7 @@ def test_check_names_a_breaking_change(released, capsys):
 @pytest.mark.slow
 def test_check_stops_a_contract_that_was_changed(tmp_path):
     prove.copy(ROOT, tmp_path)
-    models = tmp_path / "myapp" / "customers" / "models.py"
+    models = tmp_path / "myapp" / "api_keys" / "models.py"
     text = models.read_text()
     assert text.count('"minLength": 1') == 1
     models.write_text(text.replace('"minLength": 1', '"minLength": 2'))
@@ -299,7 +299,7 @@ def test_check_stops_a_contract_that_was_changed(tmp_path):
     )
     assert checked.returncode == 1, checked.stderr
     assert (
-        "POST /v1/customers and 2 more, body /name: limit-tightened"
+        "POST /v1/api_keys and 2 more, body /name: limit-tightened"
         " (minLength: 1 → 2) breaks clients. Leave the limit where it was, or"
     ) in checked.stdout
 

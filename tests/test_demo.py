@@ -1,10 +1,14 @@
 """The demo of `./run`: everyone can sign in, on one machine, whatever has happened."""
 
+from importlib import import_module
+from importlib.util import find_spec
+from uuid import UUID
+
 import pytest
 from flask import Flask
 
 from devtools import demo
-from myapp import create_app, db
+from myapp import FEATURES, create_app, db
 from myapp.access import ROLES
 from myapp.clients.models import find
 from tests.actors import Actor
@@ -12,14 +16,23 @@ from tests.stores import on_sqlite
 from tests.tables import rows_of
 
 TOKEN = "/v1/auth/token"
+WITH_A_DEMO = [
+    feature.__name__.removeprefix("myapp.")
+    for feature in FEATURES
+    if find_spec(f"{feature.__name__}.demo")
+]
+
+
+def start(settings, databases):
+    """Return an application with a database of its own."""
+    secret = {"DEVELOPMENT_SECRET": "the secret of a test's machine"}
+    return create_app(settings | databases.clone() | secret)
 
 
 @pytest.fixture
 def app(settings, databases):
-    """An application with a database of its own, and the demo in it."""
-    secret = {"DEVELOPMENT_SECRET": "the secret of a test's machine"}
-    app = create_app(settings | databases.clone() | secret)
-    demo.seed(app)
+    """An application with the demo."""
+    demo.seed(app := start(settings, databases))
     yield app
     app.extensions["myapp"].engine.dispose()
 
@@ -75,26 +88,51 @@ def test_demo_has_users_of_every_role_who_can_sign_in(app):
 
 
 @pytest.mark.usefixtures("engine")
-def test_accounts_have_keys_customers_and_nothing_in_common(app):
+def test_accounts_have_keys_and_nothing_in_common(app):
     assert login(app, "owner", "rival").status_code == 200
-    names = {}
-    for account in (demo.DEMO, demo.RIVAL):
-        shown = key(app, account).get("/v1/customers?limit=100").json["items"]
-        names[account.slug] = {customer["name"] for customer in shown}
-    assert len(names["demo"]) == 25
-    assert len(names["rival"]) == 2
-    assert not names["demo"] & names["rival"]
+    accounts = (demo.DEMO, demo.RIVAL)
+    ours, rivals = (
+        {user["id"] for user in key(app, account).get("/v1/users").json["items"]}
+        for account in accounts
+    )
+    assert (len(ours), len(rivals)) == (len(ROLES), 1)
+    assert not ours & rivals
+
+
+FEATURE = """
+filled = []
+
+def fill(tenant, account, people):
+    filled.append((account, tenant, people))
+"""
+
+
+@on_sqlite
+def test_feature_fills_each_account_once_with_what_its_demo_says(
+    settings, databases, tmp_path, monkeypatch
+):
+    (tmp_path / "with_a_demo").mkdir()
+    (tmp_path / "with_a_demo/__init__.py").touch()
+    (tmp_path / "with_a_demo/demo.py").write_text(FEATURE)
+    monkeypatch.syspath_prepend(tmp_path)
+    feature = import_module("with_a_demo")
+    app = start(settings, databases)
+    for _ in range(2):
+        demo.seed(app, [*FEATURES, feature])
+    names = ("owner", "admin", "member", "viewer")
+    people = {role: UUID(user(app, role)["id"]) for role in names}
+    [(*first, given), (*second, others)] = feature.demo.filled
+    assert first == ["Demo", demo.DEMO.id]
+    assert second == ["Rival", demo.RIVAL.id]
+    assert given == people
+    assert [*others] == ["owner"]
+    app.extensions["myapp"].engine.dispose()
 
 
 @pytest.mark.usefixtures("engine")
-def test_team_is_led_by_the_member(app):
-    [team] = key(app).get("/v1/teams").json["items"]
-    members = key(app).get(f"/v1/teams/{team['id']}/members").json["items"]
-    leading = {member["user_id"]: member["is_leader"] for member in members}
-    assert leading == {
-        user(app, "member")["id"]: True,
-        user(app, "viewer")["id"]: False,
-    }
+@pytest.mark.parametrize("feature", WITH_A_DEMO)
+def test_feature_with_a_demo_has_something_to_show(app, feature):
+    assert key(app).get(f"/v1/{feature}").json["items"] != []
 
 
 @pytest.mark.usefixtures("engine")
@@ -104,9 +142,9 @@ def test_form_of_the_guide_answers_tokens(app):
     answered = app.test_client().post(TOKEN, data=form)
     assert answered.status_code == 200
     viewer = Actor(app.test_client(), "", answered.json["access_token"])
-    assert viewer.get("/v1/customers").status_code == 200
-    ada = {"name": "Ada", "email": "ada@example.com"}
-    assert viewer.post("/v1/customers", json=ada).status_code == 403
+    assert viewer.get("/v1/users/me").status_code == 200
+    eve = {"name": "Eve", "email": "eve@example.com", "role": "viewer"}
+    assert viewer.post("/v1/users", json=eve).status_code == 403
 
 
 # --- what the next start mends
@@ -115,7 +153,7 @@ def test_form_of_the_guide_answers_tokens(app):
 @pytest.mark.usefixtures("engine")
 def test_next_start_changes_nothing_where_all_is_well(app):
     before = rows_of(app, str(demo.DEMO.id))
-    assert len(before["audit_entries"]) > 30
+    assert len(before["audit_entries"]) > len(ROLES)
     demo.seed(app)
     after = rows_of(app, str(demo.DEMO.id))
     for row in (*before.pop("api_keys"), *after.pop("api_keys")):
@@ -198,7 +236,7 @@ def test_next_start_mends_what_was_changed(app, harm):
     harm(app)
     app.extensions["myapp"].recent.clear()  # as a new process starts
     demo.seed(app)
-    assert key(app).get("/v1/customers").status_code == 200
+    assert key(app).get("/v1/users").status_code == 200
     for role in ROLES:
         assert login(app, role).status_code == 200
         assert user(app, role)["role"] == role

@@ -13,12 +13,12 @@ from myapp.kinds import CREATE
 from tests.actors import sign_up
 from tests.json_api import invoices
 from tests.plain import products
-from tests.resources import OPERATIONS, make_named
+from tests.resources import OPERATIONS, SERVED, make_named
 
 ROOT = Path(__file__).parents[1]
 SEEDED = [
     operation.feature
-    for operation in OPERATIONS
+    for operation in SERVED
     if operation.kind is CREATE and "<" not in operation.url
 ]
 
@@ -49,11 +49,11 @@ def shell(settings, *lines):
 def test_shell_has_tables_repositories_and_contracts_by_name(settings):
     printed, banner = shell(
         settings,
-        "print(Customer.__tablename__, CUSTOMER.name, sql.metadata is not None)",
-        "print(all(each.contract for each in (customers, teams, checkout_sessions)))",
+        "print(User.__tablename__, USER.name, sql.metadata is not None)",
+        "print(all(each.contract for each in (accounts, users, api_keys)))",
         "print(redis.ping())",
     )
-    assert printed[:3] == ["customers Customer True", "True", "True"]
+    assert printed[:3] == ["users User True", "True", "True"]
     assert banner.startswith("By name: tables (")
     assert "Also sql, db, redis and tenant: " in banner.splitlines()[1]
 
@@ -62,15 +62,15 @@ def test_shell_has_tables_repositories_and_contracts_by_name(settings):
 def test_shell_calls_repositories_for_one_account_and_is_named_in_the_audit(
     settings, acme, rival
 ):
-    values = '{"name": "Ada", "email": "ada@example.com"}'
+    values = '{"name": "Ada", "email": "ada@example.com", "role": "viewer"}'
     printed, _ = shell(
         settings,
         f'acme, rival = tenant("{slug_of(acme)}"), tenant("{slug_of(rival)}")',
-        f"made = customers.create(acme, {values})",
-        "print([len(customers.list(each, Slice()).items) for each in (acme, rival)])",
+        f"made = users.create(acme, {values})",
+        "print([len(users.list(each, Slice()).items) for each in (acme, rival)])",
     )
-    assert printed[0] == "[1, 0]"
-    [shown] = acme.get("/v1/customers").json["items"]
+    assert printed[0] == "[2, 1]"
+    shown, _owner = acme.get("/v1/users").json["items"]
     assert shown["name"] == "Ada"
     entry = acme.get("/v1/audit_entries").json["items"][0]
     assert entry["principal"] == "command:shell"
@@ -120,7 +120,7 @@ def test_run_shows_our_routes_where_flask_has_its_own():
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert grouped(done.stdout).keys() >= {"customers", "health", "pages"}
+    assert grouped(done.stdout).keys() >= {"users", "health", "pages"}
 
 
 # seed
@@ -142,7 +142,7 @@ def seed(start_app):
 def test_seed_makes_records_of_a_feature_in_one_account(seed, acme, rival, feature):
     [creation] = [
         operation
-        for operation in OPERATIONS
+        for operation in SERVED
         if operation.feature == feature
         if operation.kind is CREATE and "<" not in operation.url
     ]
@@ -162,7 +162,7 @@ def test_seed_makes_accounts_of_their_own(seed, acme):
 
 
 def test_seed_is_named_in_the_audit(seed, acme):
-    seed("customers", "--count", "1", "--account", slug_of(acme))
+    seed("sample_customers", "--count", "1", "--account", slug_of(acme))
     entry = acme.get("/v1/audit_entries").json["items"][0]
     assert entry["principal"] == "command:seed"
 
@@ -171,7 +171,7 @@ def test_seed_is_named_in_the_audit(seed, acme):
 def test_seed_of_an_unknown_feature_names_those_there_are(seed, acme):
     code, said = seed("moons", "--account", slug_of(acme))
     assert code == 2
-    assert "take one of accounts, users, teams, clients, api_keys, customers" in said
+    assert f"take one of {', '.join(SEEDED)}" in said
 
 
 def test_seed_of_what_refers_to_others_takes_those_there_are(databases, settings):
@@ -186,18 +186,20 @@ def test_seed_of_what_refers_to_others_takes_those_there_are(databases, settings
 
     code, said = seed("sample_invoices")
     assert code == 1
-    assert "refers to customers, and there are none: seed customers first" in said
-    assert seed("customers")[0] == seed("sample_invoices")[0] == 0
+    customers = "sample_customers"
+    assert f"refers to {customers}, and there are none: seed {customers} first" in said
+    assert seed(customers)[0] == seed("sample_invoices")[0] == 0
     made = acme.get("/v1/sample_invoices").json["items"]
     named = {item["customer_id"] for item in made}
     assert len(made) == 2
-    assert named <= {item["id"] for item in acme.get("/v1/customers").json["items"]}
+    there_are = acme.get(f"/v1/{customers}").json["items"]
+    assert named <= {item["id"] for item in there_are}
     app.extensions["myapp"].engine.dispose()
 
 
 @pytest.mark.usefixtures("engine")
 def test_seed_of_an_unknown_account_says_so(seed):
-    code, said = seed("customers", "--account", "nobodys")
+    code, said = seed("sample_customers", "--account", "nobodys")
     assert (code, said) == (
         1,
         "Error: There is no open account nobodys: give the slug of one.\n",
@@ -205,8 +207,8 @@ def test_seed_of_an_unknown_account_says_so(seed):
 
 
 def test_seed_without_a_developers_secret_makes_nothing(seed, acme):
-    options = ("customers", "--account", slug_of(acme))
+    options = ("sample_customers", "--account", slug_of(acme))
     code, said = seed(*options, DEVELOPMENT_SECRET="")
     assert code == 1
     assert said.startswith("Error: seed makes records up, and this is no developer's")
-    assert acme.get("/v1/customers").json["items"] == []
+    assert acme.get("/v1/sample_customers").json["items"] == []

@@ -12,12 +12,12 @@ from werkzeug.http import parse_csp_header
 from myapp import FEATURES, create_app, errors
 from tests.declared import DeclaredClient
 from tests.plain import carts, products
-from tests.resources import DECLARING
+from tests.resources import OPERATIONS
 
-HOMES = [feature.endpoints.api.home for feature in DECLARING]
+HOMES = {operation.home for operation in OPERATIONS}
 PAGES = {
     "/docs": "/openapi.json",
-    **{f"{home}/docs": f"{home}/openapi.json" for home in HOMES},
+    **{f"{home}/docs": f"{home}/openapi.json" for home in sorted(HOMES)},
     "/v1/sample_products/docs": "/v1/sample_products/swagger.json",
     "/v1/sample_carts/docs": "/v1/sample_carts/swagger.json",
 }

@@ -85,7 +85,7 @@ def test_everything_that_is_wrong_is_told_at_once(checkout):
     (checkout / "instance/config.py").chmod(0o644)
     (checkout / "myapp/invoices").mkdir()
     (checkout / "myapp/invoices/__init__.py").touch()
-    broken = checkout / "myapp/customers/endpoints.py"
+    broken = checkout / "myapp/users/endpoints.py"
     broken.write_text("def half(:\n")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

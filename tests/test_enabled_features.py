@@ -7,17 +7,18 @@ from sqlalchemy import inspect
 
 from myapp import create_app
 from myapp.settings import SettingsError
+from tests.samples import FEATURES
 
 NOWHERE = {
     "DATABASE_URL": "sqlite:///nowhere.sqlite",
     "REDIS_URL": "redis://127.0.0.1:1/0",
 }
-FEW = ["accounts", "users", "teams"]
+FEW = ["accounts", "users", "api_keys"]
 
 
 def start(*names):
     """Return the application with these features."""
-    return create_app({**NOWHERE, "ENABLED_FEATURES": [*names]})
+    return create_app({**NOWHERE, "ENABLED_FEATURES": [*names]}, FEATURES)
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +28,12 @@ def few():
 
 
 def test_feature_that_is_left_out_has_no_routes(few):
-    assert few.get("/v1/customers").status_code == 404
-    assert few.get("/v1/teams").status_code == 401
+    assert few.get("/v1/sample_customers").status_code == 404
+    assert few.get("/v1/users").status_code == 401
 
 
 def test_feature_that_is_left_out_has_no_pages(few):
-    assert few.get("/v1/customers/docs").status_code == 404
+    assert few.get("/v1/sample_customers/docs").status_code == 404
     documented = json.loads(few.get("/openapi.json").data)["paths"]
     assert {path.split("/")[2] for path in documented} == {*FEW}
 
@@ -46,7 +47,7 @@ def test_feature_that_is_left_out_keeps_its_table(databases):
     settings = databases.clone()
     app = create_app(NOWHERE | settings | {"ENABLED_FEATURES": FEW})
     engine = app.extensions["myapp"].engine
-    assert "customers" in inspect(engine).get_table_names()
+    assert "clients" in inspect(engine).get_table_names()
     engine.dispose()
 
 
@@ -54,8 +55,10 @@ def test_feature_that_is_left_out_keeps_its_table(databases):
     ("names", "said"),
     [
         pytest.param(["moons"], "moons, which is no feature", id="unknown"),
-        pytest.param(["accounts", "teams"], "teams, which needs users", id="by-table"),
-        pytest.param(["customers"], "customers, which needs accounts", id="tenant"),
+        pytest.param(
+            ["accounts", "sessions"], "sessions, which needs clients", id="by-table"
+        ),
+        pytest.param(["api_keys"], "api_keys, which needs accounts", id="tenant"),
         pytest.param(["well_known"], "well_known, which needs auth", id="as-it-says"),
     ],
 )

@@ -21,7 +21,7 @@ from myapp import db, postgres_connection
 from myapp.errors import Unavailable
 from myapp.statement import Statement
 from tests.silent_server import silent_server
-from tests.stores import CHECKOUT_SESSIONS, on_sqlite
+from tests.stores import CHECKOUTS, on_sqlite
 from tests.waiting import until
 
 ANSWERED_BY = Statement(select(func.current_setting("unix_socket_directories")))
@@ -242,12 +242,12 @@ def redises(tmp_path: Path) -> Iterator[Redises]:
 @pytest.mark.slow
 def test_replica_that_the_sentinels_choose_is_found(start_app, engine, tenant, redises):
     with db.use(start_app(REDIS_URL=redises.url).extensions["myapp"]):
-        session = CHECKOUT_SESSIONS.create(tenant)
+        session = CHECKOUTS.create(tenant)
         assert at(redises.master).wait(1, 1000) == 1  # the replica has it, too
         redises.kill_master()
         with pytest.raises(RedisError):
-            CHECKOUT_SESSIONS.create(tenant)
+            CHECKOUTS.create(tenant)
 
-        until(lambda: bool(CHECKOUT_SESSIONS.create(tenant)), RedisError)
-        kept = CHECKOUT_SESSIONS.repository.retrieve(tenant, session)
-        assert CHECKOUT_SESSIONS.id(kept) == session
+        until(lambda: bool(CHECKOUTS.create(tenant)), RedisError)
+        kept = CHECKOUTS.repository.retrieve(tenant, session)
+        assert CHECKOUTS.id(kept) == session

@@ -1,4 +1,4 @@
-"""A folder under myapp/ that nobody has listed is noticed, with the line to add."""
+"""A folder of myapp/ that nobody has listed is noticed, with the line to add."""
 
 from pathlib import Path
 
@@ -12,11 +12,11 @@ def test_every_feature_is_listed():
 
 
 def test_feature_that_is_not_listed_is_named_with_the_line_to_add(tmp_path):
-    for name in ("customers", "invoices"):
+    for name in ("orders", "invoices"):
         (tmp_path / "myapp" / name).mkdir(parents=True)
         (tmp_path / "myapp" / name / "__init__.py").touch()
     (tmp_path / "myapp/__pycache__").mkdir()
-    (tmp_path / "myapp/__init__.py").write_text('FEATURES = ("customers",)\n')
+    (tmp_path / "myapp/__init__.py").write_text('FEATURES = ("orders",)\n')
     assert feature_list.forgotten(tmp_path) == [
         "myapp/invoices is no part of the application: add"
         ' "invoices" to FEATURES in myapp/__init__.py, or remove the folder'
@@ -25,4 +25,4 @@ def test_feature_that_is_not_listed_is_named_with_the_line_to_add(tmp_path):
 
 def test_list_of_this_application_is_read():
     source = (ROOT / "myapp/__init__.py").read_text()
-    assert feature_list.listed(source) >= {"accounts", "customers", "health"}
+    assert feature_list.listed(source) >= {"accounts", "users", "health"}

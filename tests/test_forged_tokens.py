@@ -30,7 +30,7 @@ from tests.oauth import (
 )
 from tests.tables import statements
 
-URL = "/v1/customers"
+URL = "/v1/sample_customers"
 OURS = RSAKey.generate_key(2048)
 """A key of the forger's own."""
 

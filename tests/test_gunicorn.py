@@ -32,7 +32,7 @@ from tests.servers import ROOT, Answer, answer_of, environment_of, lay_out
 PATIENCE = 30  # seconds until a test gives up waiting
 WORKERS = 2
 QUOTA = 20
-CUSTOMERS = "/v1/customers"
+CUSTOMERS = "/v1/sample_customers"
 ADA = {"name": "Ada", "email": "ada@example.com"}
 ON_SQLITE = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 JSON = {"Content-Type": "application/json"}
@@ -42,8 +42,9 @@ WSGI = '''\
 import os
 
 from myapp import create_app
+from tests.samples import FEATURES
 
-shipped = create_app()
+shipped = create_app(features=FEATURES)
 
 
 def app(environ, start_response):
@@ -198,7 +199,7 @@ def test_login_gives_tokens_that_any_worker_takes(acme):
 
 def test_checkout_session_is_kept_for_the_other_worker(acme):
     body = {"amount": 1, "currency": "EUR", "success_url": "https://example.com/"}
-    made = acme.ask("POST", "/v1/checkout_sessions", body)
+    made = acme.ask("POST", "/v1/sample_checkouts", body)
     assert made.status == 201, made
     seen: set[str] = set()
     while len(seen) < WORKERS:

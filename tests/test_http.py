@@ -11,21 +11,21 @@ import pytest
 from werkzeug.test import Client
 
 from myapp import errors
-from myapp.customers.endpoints import CustomerList
 from myapp.kinds import LIST, RETRIEVE
 from myapp.request_log import RequestLog
 from tests.bodies import TARGETS, url_of
 from tests.resources import OPERATIONS, make_everything
+from tests.sample_customers import CustomerList
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 OWN_USER = "users_me_retrieve"
 """What a key has none of."""
 
-CUSTOMERS = "/v1/customers"
+CUSTOMERS = "/v1/sample_customers"
 ADA = {"name": "Ada", "email": "ada@example.com"}
-PAGES = ["/docs", "/v1/customers/docs"]
-DOCUMENTS = ["/openapi.json", "/v1/customers/openapi.json"]
+PAGES = ["/docs", "/v1/sample_customers/docs"]
+DOCUMENTS = ["/openapi.json", "/v1/sample_customers/openapi.json"]
 PUBLIC = [*PAGES, *DOCUMENTS, "/health/live", "/health/ready", "/problems/conflict"]
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 PROBLEMS = [pytest.param(problem, id=problem.__name__) for problem in errors.problems()]
@@ -62,7 +62,8 @@ def allowed(answer):
 
 
 @pytest.mark.parametrize(
-    "path", ["/nope", "/v1", "/v1/", "/v1/nope", "/v1/customers/nope", "/swagger.json"]
+    "path",
+    ["/nope", "/v1", "/v1/", "/v1/nope", "/v1/sample_customers/nope", "/swagger.json"],
 )
 def test_unknown_route_answers_404_whoever_asks_without_guessing(client, acme, path):
     for answer in (client.get(path), acme.get(path), acme.post(path, json={})):
@@ -275,8 +276,13 @@ OPTIONS = {
     "owner": ("owner", ["*"], {"GET", "HEAD", "POST"}, METHODS),
     "member": ("member", ["*"], {"GET", "HEAD", "POST"}, METHODS),
     "viewer": ("viewer", ["*"], {"GET", "HEAD"}, ["GET"]),
-    "reader": ("owner", ["customers:read"], {"GET", "HEAD"}, ["GET"]),
-    "writer": ("owner", ["customers:write"], {"POST"}, ["PUT", "PATCH", "DELETE"]),
+    "reader": ("owner", ["sample_customers:read"], {"GET", "HEAD"}, ["GET"]),
+    "writer": (
+        "owner",
+        ["sample_customers:write"],
+        {"POST"},
+        ["PUT", "PATCH", "DELETE"],
+    ),
     "foreign_scope": ("owner", ["accounts:read"], set(), []),
 }
 
@@ -453,7 +459,9 @@ def test_create_answers_alike_with_and_without_a_trailing_slash(acme, url):
     assert acme.get(made.location).json == made.json
 
 
-@pytest.mark.parametrize("path", ["//v1/customers", "/v1//customers", "//", "//docs"])
+@pytest.mark.parametrize(
+    "path", ["//v1/sample_customers", "/v1//sample_customers", "//", "//docs"]
+)
 def test_two_slashes_answer_404_and_name_no_other_host(acme, path):
     for method in ("GET", "POST"):
         answer = acme.open(method, "/", json=ADA, environ_overrides={"PATH_INFO": path})
@@ -504,10 +512,10 @@ def test_link_is_usable_as_it_stands_and_keeps_the_query(acme):
 def test_addresses_carry_the_prefix_that_the_application_is_mounted_at(acme):
     mounted = {"SCRIPT_NAME": "/api"}
     made = acme.post(CUSTOMERS, json=ADA, environ_overrides=mounted)
-    assert made.location.startswith("/api/v1/customers/")
+    assert made.location.startswith("/api/v1/sample_customers/")
     acme.post(CUSTOMERS, json=ADA)
     page = acme.get(f"{CUSTOMERS}?limit=1", environ_overrides=mounted)
-    assert link_of(page).startswith("/api/v1/customers?")
+    assert link_of(page).startswith("/api/v1/sample_customers?")
 
 
 def test_addresses_name_no_host(acme):

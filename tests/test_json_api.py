@@ -43,7 +43,7 @@ OTHERS = [op for op in OPERATIONS if not op.translated and op.speaks is REST]
 EVERY = pytest.mark.parametrize("operation", named(SPOKEN))
 ON_SQLITE = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
-URL = "/v1/customers"
+URL = "/v1/sample_customers"
 ADA = {"name": "Ada", "email": "ada@example.com"}
 ASKING = {"Accept": JSON_API}
 SENDING = {"Accept": JSON_API, "Content-Type": JSON_API}
@@ -121,7 +121,7 @@ def post(acme):
 @pytest.fixture
 def ada(post):
     """The answer to the creation of a customer of acme's."""
-    return post({"data": {"type": "customers", "attributes": ADA}})
+    return post({"data": {"type": "sample_customers", "attributes": ADA}})
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def patch(acme, ada):
     """Send a change of ada."""
 
     def patch(attributes=None, headers=None, **data):
-        own = {"type": "customers", "id": ada.json["data"]["id"]}
+        own = {"type": "sample_customers", "id": ada.json["data"]["id"]}
         document = {"data": {**own, "attributes": attributes or {}, **data}}
         sent = SENDING | (headers or {})
         return acme.patch(ada.location, headers=sent, data=json.dumps(document))
@@ -266,7 +266,7 @@ def test_accept_decides_what_is_answered(acme, accept, status, media_type):
     ],
 )
 def test_content_type_takes_no_parameter_but_a_profile(post, content_type, status):
-    document = {"data": {"type": "customers", "attributes": ADA}}
+    document = {"data": {"type": "sample_customers", "attributes": ADA}}
     answer = post(document, **{"Content-Type": content_type})
     assert answer.status_code == status
     assert answer.headers["Content-Type"] == JSON_API
@@ -278,7 +278,9 @@ def test_content_type_takes_no_parameter_but_a_profile(post, content_type, statu
 def test_body_in_json_api_is_answered_in_it_unless_json_is_asked_for(
     post, accept, status
 ):
-    answer = post({"data": {"type": "customers", "attributes": ADA}}, Accept=accept)
+    answer = post(
+        {"data": {"type": "sample_customers", "attributes": ADA}}, Accept=accept
+    )
     assert answer.status_code == status
     assert (answer.headers["Content-Type"] == JSON_API) == (status == 201)
 
@@ -300,12 +302,12 @@ def test_create_answers_201_and_where_it_is(ada, acme):
 
 
 def test_create_ignores_what_the_specification_does_not_know(post):
-    data = {"type": "customers", "attributes": ADA | {"@context": 1}, "lid": "1"}
+    data = {"type": "sample_customers", "attributes": ADA | {"@context": 1}, "lid": "1"}
     data["relationships"] = {"@context": 1}
     assert post({"data": data, "meta": {}, "colour": "red"}).status_code == 201
 
 
-CUSTOMER = {"type": "customers", "attributes": ADA}
+CUSTOMER = {"type": "sample_customers", "attributes": ADA}
 
 
 @pytest.mark.parametrize(
@@ -324,7 +326,7 @@ CUSTOMER = {"type": "customers", "attributes": ADA}
             id="no-type",
         ),
         pytest.param(
-            {"data": {"type": "customers"}},
+            {"data": {"type": "sample_customers"}},
             400,
             {("required", ("pointer", "/data"))},
             id="no-attributes",
@@ -336,7 +338,7 @@ CUSTOMER = {"type": "customers", "attributes": ADA}
             id="attributes-array",
         ),
         pytest.param(
-            {"data": CUSTOMER | {"type": "teams"}},
+            {"data": CUSTOMER | {"type": "users"}},
             409,
             {("type", ("pointer", "/data/type"))},
             id="another-type",
@@ -383,11 +385,12 @@ def test_error_never_quotes_what_was_sent(post):
 
 
 def test_create_of_what_is_taken_answers_409_and_says_which_attribute(acme):
-    document = json.dumps({"data": {"type": "teams", "attributes": {"name": "Sales"}}})
-    assert acme.post("/v1/teams", headers=SENDING, data=document).status_code == 201
-    refused = acme.post("/v1/teams", headers=SENDING, data=document)
+    attributes = ADA | {"role": "member"}
+    document = json.dumps({"data": {"type": "users", "attributes": attributes}})
+    assert acme.post("/v1/users", headers=SENDING, data=document).status_code == 201
+    refused = acme.post("/v1/users", headers=SENDING, data=document)
     assert refused.status_code == 409
-    assert errors_of(refused) == {("unique", ("pointer", "/data/attributes/name"))}
+    assert errors_of(refused) == {("unique", ("pointer", "/data/attributes/email"))}
 
 
 # retrieve, conditions
@@ -440,7 +443,7 @@ def test_update_sets_null_and_does_not_take_it_for_a_default(acme, patch):
     [
         pytest.param({"id": NOBODY}, 409, ("id", ("pointer", "/data/id")), id="id"),
         pytest.param(
-            {"type": "teams"}, 409, ("type", ("pointer", "/data/type")), id="type"
+            {"type": "users"}, 409, ("type", ("pointer", "/data/type")), id="type"
         ),
         pytest.param({"id": 1}, 400, ("type", ("pointer", "/data/id")), id="number"),
         pytest.param(
@@ -464,7 +467,7 @@ def test_update_with_an_unfit_document_says_where(patch, data, status, error):
 
 
 def test_update_without_an_id_in_the_document_answers_400(acme, ada):
-    document = json.dumps({"data": {"type": "customers", "attributes": {}}})
+    document = json.dumps({"data": {"type": "sample_customers", "attributes": {}}})
     refused = acme.patch(ada.location, headers=SENDING, data=document)
     assert errors_of(refused) == {("required", ("pointer", "/data"))}
 
@@ -535,7 +538,9 @@ def test_list_counts_when_asked(acme, names):
     ("query", "parameter"),
     [
         pytest.param("include=accounts", "include", id="include"),
-        pytest.param("fields[customers]=name", "fields[customers]", id="fields"),
+        pytest.param(
+            "fields[sample_customers]=name", "fields[sample_customers]", id="fields"
+        ),
         pytest.param("limit=1", "limit", id="plain-limit"),
         pytest.param("name=ada", "name", id="plain-filter"),
         pytest.param("page[limit]=0", "page[limit]", id="limit"),
@@ -641,14 +646,14 @@ def bill(owner, customer):
 
 
 def test_foreign_keys_are_relationships(owner, customer, bill):
-    made = bill(customer={"type": "customers", "id": customer})
+    made = bill(customer={"type": "sample_customers", "id": customer})
     assert made.status_code == 201
     data = made.json["data"]
     assert data["attributes"] == {"total": 1}
     related = f"{URL}/{customer}"
     assert data["relationships"] == {
         "customer": {
-            "data": {"type": "customers", "id": customer},
+            "data": {"type": "sample_customers", "id": customer},
             "links": {"related": related},
         },
         "approver": {"data": None},
@@ -677,7 +682,7 @@ def test_relationships_are_described(billing):
 
 
 def test_update_sets_a_relationship_and_leaves_the_others(owner, customer, bill):
-    made = bill(customer={"type": "customers", "id": customer})
+    made = bill(customer={"type": "sample_customers", "id": customer})
     user = owner.get("/v1/users").json["items"][0]["id"]
     for linkage in ({"type": "users", "id": user}, None):
         data = {"type": "sample_invoices", "id": made.json["data"]["id"]}
@@ -695,13 +700,13 @@ def test_update_sets_a_relationship_and_leaves_the_others(owner, customer, bill)
     ("linkage", "status", "error"),
     [
         pytest.param(
-            {"type": "teams", "id": NOBODY},
+            {"type": "users", "id": NOBODY},
             400,
             ("type", ("pointer", "/data/relationships/customer/data/type")),
             id="type",
         ),
         pytest.param(
-            {"type": "customers", "id": "x"},
+            {"type": "sample_customers", "id": "x"},
             400,
             ("format", ("pointer", "/data/relationships/customer")),
             id="no-id",
@@ -716,7 +721,7 @@ def test_update_sets_a_relationship_and_leaves_the_others(owner, customer, bill)
             id="many",
         ),
         pytest.param(
-            {"type": "customers", "id": NOBODY}, 404, ("not-found",), id="gone"
+            {"type": "sample_customers", "id": NOBODY}, 404, ("not-found",), id="gone"
         ),
     ],
 )
@@ -727,7 +732,7 @@ def test_unfit_linkage_says_where(bill, linkage, status, error):
 
 
 def test_update_that_refers_to_nothing_answers_404(owner, customer, bill):
-    made = bill(customer={"type": "customers", "id": customer})
+    made = bill(customer={"type": "sample_customers", "id": customer})
     linkage = {"data": {"type": "users", "id": NOBODY}}
     data = {"type": "sample_invoices", "id": made.json["data"]["id"]}
     document = json.dumps({"data": data | {"relationships": {"approver": linkage}}})
@@ -736,7 +741,9 @@ def test_update_that_refers_to_nothing_answers_404(owner, customer, bill):
 
 
 def test_delete_of_what_is_referred_to_answers_409(owner, customer, bill):
-    assert bill(customer={"type": "customers", "id": customer}).status_code == 201
+    assert (
+        bill(customer={"type": "sample_customers", "id": customer}).status_code == 201
+    )
     refused = owner.delete(f"{URL}/{customer}", headers=ASKING)
     assert refused.status_code == 409
 
@@ -787,7 +794,7 @@ def test_answer_keeps_the_schema_of_the_specification(acme, specification, opera
 def test_relationships_keep_the_schema_of_the_specification(
     specification, customer, bill
 ):
-    for linkage in ({"type": "customers", "id": customer}, None):
+    for linkage in ({"type": "sample_customers", "id": customer}, None):
         specification.validate(bill(customer=linkage).json)
 
 

@@ -17,18 +17,19 @@ from hypothesis import given, strategies as st
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import UUIDConverter
 
-from myapp import FEATURES, create_app, flask_hooks, lane
-from myapp.customers.endpoints import CustomerList
+from myapp import create_app, flask_hooks, lane
 from tests.bodies import url_of
 from tests.resources import OPERATIONS, PARAMETER, named
+from tests.sample_customers import CustomerList
+from tests.samples import FEATURES
 from tests.wsgi_calls import Call, is_in_lane, send
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 ID = "01890a5d-ac96-774b-bcce-b302099a8057"
-CUSTOMERS = Call("GET", "/v1/customers")
+CUSTOMERS = Call("GET", "/v1/sample_customers")
 LIVE = Call("GET", "/health/live", {"X-Request-Id": "request-1"})
-CUSTOMER = f"/v1/customers/{ID}"
+CUSTOMER = f"/v1/sample_customers/{ID}"
 
 
 class Anywhere(dict[str, str]):
@@ -116,9 +117,11 @@ def test_operation_is_served_unless_an_id_is_in_the_middle_of_its_url(
     assert is_in_lane(opened, call_of(operation)) == (not PARAMETER.search(inner))
 
 
-@pytest.mark.parametrize("url", ["/v1/customers/", f"{CUSTOMER}/", CUSTOMER.upper()])
+@pytest.mark.parametrize(
+    "url", ["/v1/sample_customers/", f"{CUSTOMER}/", CUSTOMER.upper()]
+)
 def test_url_is_served_as_flask_reads_it(opened, url):
-    url = url.replace("/V1/CUSTOMERS", "/v1/customers")
+    url = url.replace("/V1/SAMPLE_CUSTOMERS", "/v1/sample_customers")
     assert is_in_lane(opened, Call("GET", url))
 
 
@@ -139,16 +142,16 @@ def test_url_is_served_as_flask_reads_it(opened, url):
         pytest.param(Call("GET", "/"), id="root"),
         pytest.param(Call("GET", "/docs"), id="page"),
         pytest.param(Call("GET", "/openapi.json"), id="document"),
-        pytest.param(Call("GET", "/v1/customers//"), id="two_slashes_behind"),
+        pytest.param(Call("GET", "/v1/sample_customers//"), id="two_slashes_behind"),
         pytest.param(Call("GET", f"{CUSTOMER}//"), id="two_slashes_behind_an_id"),
-        pytest.param(Call("GET", f"/v1//customers/{ID}"), id="two_slashes"),
+        pytest.param(Call("GET", f"/v1//sample_customers/{ID}"), id="two_slashes"),
         pytest.param(Call("GET", f"{CUSTOMER}/{ID}"), id="two_ids"),
-        pytest.param(Call("GET", f"/v1/customers/{{{ID[1:-1]}}}"), id="braces"),
+        pytest.param(Call("GET", f"/v1/sample_customers/{{{ID[1:-1]}}}"), id="braces"),
         pytest.param(Call("GET", CUSTOMER.replace("-", "")), id="no_hyphens"),
         pytest.param(Call("GET", CUSTOMER.replace("-", "_")), id="underscores"),
         pytest.param(Call("GET", f"{CUSTOMER[:-1]}%EF%BC%91"), id="wide_digit"),
         pytest.param(Call("GET", f"{CUSTOMER}%0A"), id="line_end"),
-        pytest.param(Call("GET", f"/v1/customers/%22{ID[:-2]}%22"), id="quotes"),
+        pytest.param(Call("GET", f"/v1/sample_customers/%22{ID[:-2]}%22"), id="quotes"),
     ],
 )
 def test_what_it_does_not_know_goes_through_flask(opened, call):
@@ -178,7 +181,7 @@ def test_first_request_goes_through_flask_which_then_admits_no_hook(start):
 
 def test_url_that_another_view_has_first_stays_with_that_view(settings, acme):
     shop = Blueprint("shop", "shop")
-    shop.add_url_rule("/v1/customers", view_func=lambda: "the shop")
+    shop.add_url_rule("/v1/sample_customers", view_func=lambda: "the shop")
     feature = cast(ModuleType, SimpleNamespace(blueprint=shop))
     app = create_app({**settings, "LANE": True}, (feature, *FEATURES))
     call = CUSTOMERS._replace(headers=acme.headers)
@@ -225,7 +228,7 @@ def nothing(ran):
 
 
 def replace_view(app, ran):
-    [name] = [name for name in app.view_functions if name.endswith("customer_list")]
+    name = "sample_customers.sample_customers_customer_list"
     app.view_functions[name] = around(ran, app.view_functions[name])
 
 
@@ -252,15 +255,17 @@ HOOKS = {
         lambda app, ran: app.url_value_preprocessor(nothing(ran))
     ),
     "before_request of a blueprint": (
-        lambda app, ran: put(app.before_request_funcs, "customers", nothing(ran))
+        lambda app, ran: put(app.before_request_funcs, "sample_customers", nothing(ran))
     ),
     "after_request of a blueprint": (
-        lambda app, ran: put(app.after_request_funcs, "customers", passing(ran))
+        lambda app, ran: put(app.after_request_funcs, "sample_customers", passing(ran))
     ),
     "teardown_request of a blueprint": (
-        lambda app, ran: put(app.teardown_request_funcs, "customers", nothing(ran))
+        lambda app, ran: put(
+            app.teardown_request_funcs, "sample_customers", nothing(ran)
+        )
     ),
-    "the view customers.": replace_view,
+    "the view sample_customers.": replace_view,
     "Flask.full_dispatch_request": replace_step,
     "sessions": lambda app, ran: setattr(app, "session_interface", OtherSessions(ran)),
 }
@@ -374,7 +379,9 @@ def test_decorated_handler_makes_it_stand_aside(start, monkeypatch):
     operation = CustomerList.operations["GET"]
     decorated = replace(operation, handler=around([], operation.handler))
     monkeypatch.setitem(CustomerList.operations, "GET", decorated)
-    assert lane_of(start()).reasons == ["the handler of customers_list is decorated"]
+    assert lane_of(start()).reasons == [
+        "the handler of sample_customers_list is decorated"
+    ]
 
 
 def test_trusted_hosts_make_it_stand_aside(start):

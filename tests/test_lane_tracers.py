@@ -30,11 +30,11 @@ def calls(acme):
     """Requests of each outcome, which change nothing."""
     signed_in = REQUEST_ID | acme.headers
     return [
-        Call("GET", "/v1/customers", signed_in),
-        Call("GET", f"/v1/customers/{ID}", signed_in),
-        Call("POST", "/v1/customers", signed_in | JSON, ADA),
-        Call("GET", "/v1/customers", REQUEST_ID),
-        Call("HEAD", "/v1/customers", signed_in),
+        Call("GET", "/v1/sample_customers", signed_in),
+        Call("GET", f"/v1/sample_customers/{ID}", signed_in),
+        Call("POST", "/v1/sample_customers", signed_in | JSON, ADA),
+        Call("GET", "/v1/sample_customers", REQUEST_ID),
+        Call("HEAD", "/v1/sample_customers", signed_in),
         Call("GET", "/health/live", REQUEST_ID),
         Call("GET", "/nope", REQUEST_ID),
     ]
@@ -89,7 +89,7 @@ def test_opentelemetry_traces_every_request_and_changes_no_answer(
     assert answers(app, calls) == expected
     assert len(kept.get_finished_spans()) == len(calls)
     assert len(app.extensions["lane"].reasons) == 2
-    assert kept.get_finished_spans()[0].name == "GET /v1/customers"
+    assert kept.get_finished_spans()[0].name == "GET /v1/sample_customers"
 
 
 def test_proxy_in_place_of_a_method_runs_and_changes_no_answer(

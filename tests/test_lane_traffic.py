@@ -17,17 +17,18 @@ import pytest
 from flask import Flask
 from hypothesis import given, settings as examples, strategies as st
 
-from myapp import FEATURES, create_app, rate_limits, recent
+from myapp import create_app, rate_limits, recent
 from myapp.access import PUBLIC
-from myapp.customers import endpoints
-from myapp.customers.endpoints import CustomerList
 from myapp.errors import Reply
 from myapp.kinds import ACTION
 from myapp.negotiation import JSON_API
 from myapp.operations import Operation
+from tests import sample_customers
 from tests.actors import Actor, sign_up
 from tests.declared import DeclaredClient
 from tests.resources import OPERATIONS, PARAMETER, Path, call, make_everything, named
+from tests.sample_customers import CustomerList
+from tests.samples import FEATURES
 from tests.wsgi_calls import Answer, Call, send
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "get"]
@@ -260,18 +261,18 @@ def test_writes_that_succeed_are_among_them(pair: Pair) -> None:
     actor = sign_up(pair.lane.test_client(), "acme")
     path = make_everything(actor, f"mark-{uuid4().hex[:8]}")
     seen = {}
-    for operation in endpoints.api.operations:
+    for operation in sample_customers.api.operations:
         plain = good(actor, operation, path)
         answer, in_lane = pair.compare(headed(If_Match="*")(plain))
         assert in_lane
         seen[operation.id] = answer.status
     assert seen == {
-        "customers_list": "200 OK",
-        "customers_create": "201 Created",
-        "customers_retrieve": "200 OK",
-        "customers_replace": "200 OK",
-        "customers_update": "200 OK",
-        "customers_delete": "204 No Content",
+        "sample_customers_list": "200 OK",
+        "sample_customers_create": "201 Created",
+        "sample_customers_retrieve": "200 OK",
+        "sample_customers_replace": "200 OK",
+        "sample_customers_update": "200 OK",
+        "sample_customers_delete": "204 No Content",
     }
 
 
@@ -296,7 +297,7 @@ def test_reply_of_a_handler_is_sent_alike_both_ways(
         CustomerList.operations["GET"], rule=PUBLIC, handler=lambda _: reply
     )
     monkeypatch.setitem(CustomerList.operations, "GET", operation)
-    answer, in_lane = pair.compare(Call("GET", "/v1/customers"))
+    answer, in_lane = pair.compare(Call("GET", "/v1/sample_customers"))
     assert in_lane
     assert answer.status.startswith(f"{reply.status} ")
 
@@ -309,7 +310,7 @@ def test_exception_in_a_handler_is_answered_alike_both_ways(
 
     operation = replace(CustomerList.operations["GET"], rule=PUBLIC, handler=fail)
     monkeypatch.setitem(CustomerList.operations, "GET", operation)
-    answer, in_lane = pair.compare(Call("GET", "/v1/customers"))
+    answer, in_lane = pair.compare(Call("GET", "/v1/sample_customers"))
     assert in_lane
     assert answer.status == "500 Internal Server Error"
 
@@ -320,9 +321,9 @@ def test_limits_are_told_alike_both_ways(
     monkeypatch.setattr(rate_limits, "monotonic", lambda: 1_000_000.0)
     limits = {"RATE_LIMIT": 3, "RATE_LIMIT_ANONYMOUS": 3}
     lane, flask = (
-        create_app({**settings, **limits, "LANE": on}) for on in (True, False)
+        create_app({**settings, **limits, "LANE": on}, FEATURES) for on in (True, False)
     )
-    call = Call("GET", "/v1/customers", {"X-Request-Id": "request-1"})
+    call = Call("GET", "/v1/sample_customers", {"X-Request-Id": "request-1"})
     for status in ("401", "401", "401", "429"):
         (answer, _), (other, _) = send(lane, call), send(flask, call)
         assert answer == other

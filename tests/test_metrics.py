@@ -24,7 +24,7 @@ from tests.stores import on_sqlite
 from tests.uwsgi_server import INI, UwsgiServer, serving
 
 WORKERS = 3
-CUSTOMERS = "/v1/customers"
+CUSTOMERS = "/v1/sample_customers"
 Figures = Mapping[str, float]
 
 
@@ -124,11 +124,11 @@ def test_requests_of_all_workers_are_added_up_by_operation_and_status(
     assert len(workers) > 1
     after = figures()
     assert counted(before, after) == {
-        "{operation=customers_list,status=2xx}": 100,
-        "{operation=customers_retrieve,status=4xx}": 100,
+        "{operation=sample_customers_list,status=2xx}": 100,
+        "{operation=sample_customers_retrieve,status=4xx}": 100,
         "{operation=other,status=4xx}": 100,
     }
-    problem = "myapp_problems_total{operation=customers_retrieve,status=404}"
+    problem = "myapp_problems_total{operation=sample_customers_retrieve,status=404}"
     assert after[problem] - before.get(problem, 0) == 100
 
 
@@ -136,8 +136,8 @@ def test_requests_of_all_workers_are_added_up_by_operation_and_status(
 def test_seconds_fall_into_buckets_and_add_up(server, figures, acme):
     server.get(CUSTOMERS, acme.headers)
     found = figures()
-    series = "{operation=customers_list,status=2xx}"
-    last = "{le=+Inf,operation=customers_list,status=2xx}"
+    series = "{operation=sample_customers_list,status=2xx}"
+    last = "{le=+Inf,operation=sample_customers_list,status=2xx}"
     assert 0 < found[f"myapp_request_seconds_sum{series}"]
     assert (
         found[f"myapp_request_seconds_bucket{last}"]
@@ -151,9 +151,9 @@ def test_store_that_does_not_answer_is_counted_by_its_status(
 ):
     nowhere = environment | {"REDIS_URL": "redis://127.0.0.1:1/0"}
     with serving(tmp_path, nowhere, 1) as server:
-        assert server.get("/v1/checkout_sessions", acme.headers).status == 503
+        assert server.get("/v1/sample_checkouts", acme.headers).status == 503
         found = figures_of(tmp_path)
-    assert found["myapp_problems_total{operation=checkout_sessions_list,status=503}"]
+    assert found["myapp_problems_total{operation=sample_checkouts_list,status=503}"]
 
 
 @on_sqlite
@@ -182,7 +182,7 @@ def test_worker_goes_on_where_the_one_before_it_ended(tmp_path, environment, acm
             answer = server.get(CUSTOMERS, acme.headers)
             processes.append(answer.headers["X-Process"])
     found = counted({}, figures_of(tmp_path))
-    assert found == {"{operation=customers_list,status=2xx}": len(processes)}
+    assert found == {"{operation=sample_customers_list,status=2xx}": len(processes)}
 
 
 # --- where it is shown
@@ -195,7 +195,9 @@ def test_exporter_shows_what_the_workers_have_counted(
     server.get(CUSTOMERS, acme.headers)
     with exporting(folder, environment) as url, urlopen(url) as answer:
         found = read(answer.read().decode())
-    assert found["myapp_request_seconds_count{operation=customers_list,status=2xx}"]
+    assert found[
+        "myapp_request_seconds_count{operation=sample_customers_list,status=2xx}"
+    ]
 
 
 def test_exporter_says_when_a_task_last_succeeded(tmp_path):

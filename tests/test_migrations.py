@@ -34,6 +34,7 @@ from sqlalchemy.types import TypeEngine
 from myapp import create_app, db
 from myapp.tables import Base, UtcDateTime, now
 from tests.databases import MIGRATIONS, Settings
+from tests.samples import drop_tables
 
 REVISIONS = [
     script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()
@@ -52,11 +53,10 @@ ROWS: dict[str, dict[str, Any]] = {
         "scopes": ["*"],
         "key_sha256": "0" * 64,
     },
-    "customers": {**OWNED, "name": "Ada", "email": "ada@example.com"},
     "audit_entries": {
         **OWNED,
         "principal": "system",
-        "resource": "customers",
+        "resource": "users",
         "object_id": uuid4(),
         "fields": ["name"],
     },
@@ -114,13 +114,6 @@ ROWS: dict[str, dict[str, Any]] = {
         "code_challenge": "0" * 43,
         "expires_at": now(),
     },
-    "teams": {**OWNED, "name": "Support"},
-    "team_members": {
-        **OWNED,
-        "team_id": OWNED["id"],
-        "user_id": OWNED["id"],
-        "is_leader": True,
-    },
 }
 """The rows of the tables whose values are not just any of their type."""
 
@@ -136,9 +129,22 @@ VALUES: dict[type, Any] = {
 
 
 @pytest.fixture
-def migrated(databases):
+def migrate_anew(databases):
+    """Return the settings of a database that the migrations, and nothing else, made."""
+
+    def clone():
+        settings = databases.clone()
+        with at(settings) as app:
+            drop_tables(app)
+        return settings
+
+    return clone
+
+
+@pytest.fixture
+def migrated(migrate_anew):
     """The settings of a database that is up to date."""
-    return databases.clone()
+    return migrate_anew()
 
 
 @pytest.fixture
@@ -248,7 +254,7 @@ def test_upgrade_leaves_nothing_to_migrate(migrated):
 
 def test_check_with_an_index_missing_fails(migrated):
     with owner(migrated) as connection:
-        connection.execute(text("DROP INDEX ix_customers_account_id_email"))
+        connection.execute(text("DROP INDEX ix_users_account_id_role"))
     with pytest.raises(SystemExit):
         check(migrated)
 
@@ -262,8 +268,8 @@ def test_downgrade_to_base_and_upgrade_again_leads_to_the_same_tables(migrated):
     assert (described(migrated), guarded(migrated)) == before
 
 
-def test_upgrade_leads_to_the_tables_that_the_models_declare(migrated, databases):
-    declared = databases.clone()
+def test_upgrade_leads_to_the_tables_that_the_models_declare(migrated, migrate_anew):
+    declared = migrate_anew()
     downgrade(declared)
     with owner(declared) as connection:
         Base.metadata.create_all(connection)
@@ -359,13 +365,20 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from myapp import create_app
 from myapp.db import sql
-from myapp.tables import TenantOwned, UtcDateTime
+from myapp.tables import Shared, TenantOwned, UtcDateTime
 
 
 class Parcel(TenantOwned, sql.Model):
     __tablename__ = "parcels"
 
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Tariff(Shared, sql.Model):
+    __tablename__ = "tariffs"
+    rights = "SELECT"
+
+    zone: Mapped[int] = mapped_column(primary_key=True)
 """
 
 
@@ -386,7 +399,7 @@ def write_migration(settings: Settings, directory: Path, app: str) -> Path:
     return directory / "versions" / "new_add_parcels.py"
 
 
-def test_migrate_writes_a_new_table_with_our_types_and_its_protection(
+def test_migrate_writes_new_tables_with_our_types_and_their_rights(
     migrated, directory, tmp_path
 ):
     before = described(migrated)
@@ -395,11 +408,13 @@ def test_migrate_writes_a_new_table_with_our_types_and_its_protection(
     written = write_migration(migrated, directory, str(app)).read_text()
     assert "sa.Column('sent_at', UtcDateTime(), nullable=True)" in written
     assert 'protect("parcels")' in written
+    assert 'share("tariffs", "SELECT")' in written
 
     upgrade(migrated, directory=directory)
-    assert described(migrated).keys() - before.keys() == {"parcels"}
+    assert described(migrated).keys() - before.keys() == {"parcels", "tariffs"}
     if protection := guarded(migrated):
         assert ("parcels", True, True) in protection[0]
+        assert ("tariffs", False, False) in protection[0]
     downgrade(migrated, to="-1", directory=directory)
     assert described(migrated) == before
 
@@ -442,8 +457,8 @@ revision, down_revision = "renames", "{REVISIONS[-1]}"
 
 
 def upgrade() -> None:
-    with lifted("customers"):
-        op.execute("UPDATE customers SET name = 'renamed'")
+    with lifted("users"):
+        op.execute("UPDATE users SET name = 'renamed'")
 
 
 def downgrade() -> None:
@@ -458,6 +473,6 @@ def test_migration_with_security_lifted_reaches_every_tenants_rows(migrated, dir
     upgrade(migrated, directory=directory)
     with owner(migrated) as connection:
         name: ColumnElement[str] = column("name")
-        named = connection.scalars(select(name).select_from(table("customers")))
+        named = connection.scalars(select(name).select_from(table("users")))
         assert set(named) == {"renamed"}
     assert guarded(migrated) == guarded_before

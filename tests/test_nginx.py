@@ -15,7 +15,7 @@ from tests.servers import Answer, environment_of
 from tests.uwsgi_server import INI, serving
 from tests.waiting import until
 
-CUSTOMERS = "/v1/customers"
+CUSTOMERS = "/v1/sample_customers"
 PLAIN_ID = re.compile("[0-9a-f]{32}")
 LIMIT = 1024 * 1024
 

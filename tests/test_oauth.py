@@ -1,5 +1,7 @@
-"""What the authorization server refuses, and how (RFC 6749, 6750, 7009, 7636, 7662,
-8252, 9207 and 9700); `myapp/auth/test_auth.py` says what it does for whoever asks well.
+"""What the authorization server refuses, and how.
+
+RFC 6749, 6750, 7009, 7636, 7662, 8252, 9207 and 9700. What it does for whoever asks
+well: `myapp/auth/test_auth.py`.
 """
 
 import re
@@ -35,7 +37,7 @@ from tests.oauth import (
 )
 from tests.tables import rows_of
 
-URL = "/v1/customers"
+URL = "/v1/sample_customers"
 CALLERS = 20
 CHUNKED = {"HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": ""}
 
@@ -436,11 +438,11 @@ def test_token_without_what_the_grant_needs_answers_400(reports, missing):
 @pytest.mark.parametrize(
     "scope",
     [
-        pytest.param("customers:delete", id="unknown"),
+        pytest.param("sample_customers:delete", id="unknown"),
         pytest.param("api_keys:read", id="not-its-own"),
-        pytest.param("customers:read api_keys:read", id="one-of-two"),
+        pytest.param("sample_customers:read api_keys:read", id="one-of-two"),
         pytest.param("*", id="every"),
-        pytest.param('customers:read"', id="quote"),
+        pytest.param('sample_customers:read"', id="quote"),
     ],
 )
 def test_token_with_a_scope_beyond_the_client_answers_400(reports, scope):
@@ -448,8 +450,10 @@ def test_token_with_a_scope_beyond_the_client_answers_400(reports, scope):
 
 
 def test_token_with_fewer_scopes_reaches_no_further(acme, reports):
-    made = reports.credentials_token(scope="customers:read customers:read")
-    assert made.json["scope"] == "customers:read"
+    made = reports.credentials_token(
+        scope="sample_customers:read sample_customers:read"
+    )
+    assert made.json["scope"] == "sample_customers:read"
     assert is_good(acme, made.json)
     body = {"name": "Ada", "email": "ada@example.com"}
     sent = holder(acme, made.json["access_token"]).post(URL, json=body)
@@ -782,7 +786,7 @@ def test_a_user_of_another_account_cannot_consent(reports, rival):
         pytest.param({"csrf_token": None}, id="no-token"),
         pytest.param({"csrf_token": "x" * 64}, id="wrong-token"),
         pytest.param({"csrf_token": "é"}, id="odd-token"),
-        pytest.param({"scope": "customers:read"}, id="other-scope"),
+        pytest.param({"scope": "sample_customers:read"}, id="other-scope"),
         pytest.param({"state": "other"}, id="other-state"),
         pytest.param({"redirect_uri": "https://evil.example/"}, id="other-address"),
         pytest.param({"code_challenge": "x" * 43}, id="other-challenge"),
@@ -1070,13 +1074,13 @@ def test_a_refresh_token_of_a_client_is_not_good_without_the_client(reports):
 @pytest.mark.parametrize(
     "scope",
     [
-        pytest.param("customers:read customers:write", id="wider"),
+        pytest.param("sample_customers:read sample_customers:write", id="wider"),
         pytest.param("*", id="every"),
-        pytest.param("customers:read nonsense", id="unknown"),
+        pytest.param("sample_customers:read nonsense", id="unknown"),
     ],
 )
 def test_refresh_for_more_than_was_consented_to_answers_400(reports, scope):
-    tokens = reports.tokens(scope="customers:read")
+    tokens = reports.tokens(scope="sample_customers:read")
     answer = reports.refresh(tokens["refresh_token"], scope=scope)
     assert refused(answer, "invalid_scope")
     assert reports.refresh(tokens["refresh_token"]).status_code == 200
@@ -1089,19 +1093,23 @@ def test_refresh_of_every_scope_for_an_unknown_one_answers_400(acme, client):
         sent = {"grant_type": "refresh_token", "refresh_token": login["refresh_token"]}
         return client.post(TOKEN, data=sent | own)
 
-    for scope in ("q" * 64, "customers:read nonsense", "customers:delete"):
+    for scope in (
+        "q" * 64,
+        "sample_customers:read nonsense",
+        "sample_customers:delete",
+    ):
         assert refused(refresh(scope=scope), "invalid_scope")
     [stored] = rows_of(client.application, acme.account_id)["refresh_tokens"]
     assert stored["used_at"] is None
-    once = json_of(refresh(scope="customers:read customers:read"))
-    assert once["scope"] == "customers:read"
+    once = json_of(refresh(scope="sample_customers:read sample_customers:read"))
+    assert once["scope"] == "sample_customers:read"
 
 
 def test_refresh_for_less_lessens_the_access_token_alone(reports):
     first = reports.tokens()
-    second = reports.refresh(first["refresh_token"], scope="customers:read").json
-    assert second["scope"] == "customers:read"
-    assert part_of(second["access_token"], 1)["scope"] == "customers:read"
+    second = reports.refresh(first["refresh_token"], scope="sample_customers:read").json
+    assert second["scope"] == "sample_customers:read"
+    assert part_of(second["access_token"], 1)["scope"] == "sample_customers:read"
     third = reports.refresh(second["refresh_token"]).json
     assert third["scope"] == first["scope"]
 
@@ -1321,12 +1329,12 @@ def test_a_request_with_a_bad_token_is_told_so(client):
 
 
 def test_a_request_beyond_the_scope_is_told_which(acme, reports):
-    token = reports.own_token(scope="customers:read")
+    token = reports.own_token(scope="sample_customers:read")
     body = {"name": "Ada", "email": "ada@example.com"}
     answer = holder(acme, token).post(URL, json=body)
     assert answer.status_code == 403
     challenge = 'Bearer realm="myapp", error="insufficient_scope"'
-    scope = ', scope="customers:write"'
+    scope = ', scope="sample_customers:write"'
     assert answer.headers["WWW-Authenticate"] == challenge + scope
 
 
@@ -1422,7 +1430,7 @@ def test_a_client_with_fewer_scopes_reaches_less_within_a_second(
 ):
     tokens = reports.tokens()
     assert is_good(acme, tokens)
-    acme.merge(client_url(acme, reports), {"scopes": ["customers:write"]})
+    acme.merge(client_url(acme, reports), {"scopes": ["sample_customers:write"]})
     pass_time(seconds=1)
     assert not is_good(acme, tokens)
     body = {"name": "Ada", "email": "ada@example.com"}

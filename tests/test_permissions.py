@@ -15,7 +15,6 @@ import pytest
 
 from myapp import create_app, db, permissions
 from myapp.access import ADMIN, EVERY_SCOPE, PUBLIC, self_or_admin
-from myapp.openapi import operation_id
 from myapp.permissions import NO, OWN, YES, grant
 from tests.actors import Actor, add_user, sign_in
 from tests.answers import told
@@ -35,6 +34,8 @@ from tests.permissions import (
     explained,
 )
 from tests.resources import OPERATIONS, call
+from tests.sample_customers import CustomerItem
+from tests.samples import FEATURES
 from tests.stores import on_postgresql_only_with_all
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "permissions.md"
@@ -49,7 +50,7 @@ def production(settings):
     """The application as in production: only the operator opens accounts."""
     digest = sha256(OPERATOR_KEY.encode()).hexdigest()
     closed = {"OPEN_SIGN_UP": False, "OPERATOR_KEY_SHA256": digest}
-    app = create_app({**settings, **closed})
+    app = create_app({**settings, **closed}, FEATURES)
     app.test_client_class = DeclaredClient
     yield app
     app.extensions["myapp"].engine.dispose()
@@ -74,8 +75,9 @@ def at_work(production):
 # the table
 
 
-def test_docs_permissions_is_what_the_command_prints(production):
-    printed = production.test_cli_runner().invoke(args=["permissions"])
+def test_docs_permissions_is_what_the_command_prints(settings):
+    app = create_app({**settings, "OPEN_SIGN_UP": False})
+    printed = app.test_cli_runner().invoke(args=["permissions"])
     assert printed.exit_code == 0, printed.output
     assert DOCUMENT.read_text() == printed.output, (
         "Rights have changed. Write the table anew, and look at the diff:"
@@ -123,15 +125,15 @@ def test_grant_of_a_rule_for_each_column(rule, granted):
 def test_rule_about_the_record_is_due_to_refuse_the_records_of_others(
     credential, record, status
 ):
-    [replacing] = [op for op in OPERATIONS if operation_id(op) == "customers_replace"]
-    cell = Cell(replace(replacing, rule=self_or_admin("id")), credential, record)
+    replacing = replace(CustomerItem.operations["PUT"], rule=self_or_admin("id"))
+    cell = Cell(replacing, credential, record)
     assert due(cell) == status
 
 
 # written by hand
 
 ADA = {"name": "Ada", "email": "ada@example.com"}
-KEY = {"name": "import", "role": "viewer", "scopes": ["customers:read"]}
+KEY = {"name": "import", "role": "viewer", "scopes": ["sample_customers:read"]}
 TICKET = {
     "amount": 2500,
     "currency": "EUR",
@@ -139,13 +141,13 @@ TICKET = {
 }
 BY_HAND = [
     ("nobody", "GET", "/health/live", None, 200),
-    ("nobody", "GET", "/v1/customers", None, 401),
-    ("nobody", "POST", "/v1/customers", ADA, 401),
-    ("viewer", "GET", "/v1/customers", None, 200),
-    ("viewer", "POST", "/v1/customers", ADA, 403),
-    ("member", "POST", "/v1/customers", ADA, 201),
-    ("viewer", "POST", "/v1/checkout_sessions", TICKET, 403),
-    ("member", "POST", "/v1/checkout_sessions", TICKET, 201),
+    ("nobody", "GET", "/v1/sample_customers", None, 401),
+    ("nobody", "POST", "/v1/sample_customers", ADA, 401),
+    ("viewer", "GET", "/v1/sample_customers", None, 200),
+    ("viewer", "POST", "/v1/sample_customers", ADA, 403),
+    ("member", "POST", "/v1/sample_customers", ADA, 201),
+    ("viewer", "POST", "/v1/sample_checkouts", TICKET, 403),
+    ("member", "POST", "/v1/sample_checkouts", TICKET, 201),
     ("member", "GET", "/v1/api_keys", None, 403),
     ("member", "POST", "/v1/api_keys", KEY, 403),
     ("admin", "GET", "/v1/api_keys", None, 200),

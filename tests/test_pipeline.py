@@ -34,10 +34,10 @@ from sqlalchemy import (
 
 from devtools.faults import frozen
 from myapp import db, pipeline
-from myapp.customers.models import Customer, customers
 from myapp.errors import Conflict, Unavailable
 from myapp.statement import Statement
 from tests.actors import OWNER, PASSWORD, Actor, sign_up
+from tests.sample_customers import Customer, customers
 from tests.stores import CUSTOMERS, on_postgresql
 from tests.tables import rows_of
 from tests.waiting import until
@@ -140,7 +140,7 @@ def number_of(app: Flask, waiting_for: str) -> int:
 def locked(app: Flask) -> Iterator[None]:
     """Keep everyone from the customers inside the block."""
     with app.extensions["myapp"].engine.begin() as connection:
-        connection.execute(text("LOCK TABLE customers IN ACCESS EXCLUSIVE MODE"))
+        connection.execute(text("LOCK TABLE sample_customers IN ACCESS EXCLUSIVE MODE"))
         yield
 
 
@@ -190,7 +190,7 @@ def test_operation_leaves_no_tenant_on_the_connection(tenant, link):
     process = link.process
     CUSTOMERS.create(tenant)
     assert link.ask("SELECT current_setting('app.account_id', true)") == [""]
-    assert link.ask("SELECT name FROM customers") == []
+    assert link.ask("SELECT name FROM sample_customers") == []
     assert link.process == process
 
 
@@ -234,7 +234,7 @@ def test_statement_is_prepared_once_and_used_again(tenant, link):
     for _ in range(10):
         CUSTOMERS.page(tenant)
     used = "SELECT generic_plans + custom_plans FROM pg_prepared_statements"
-    assert link.ask(f"{used} WHERE statement LIKE '%FROM customers%'") == ["10"]
+    assert link.ask(f"{used} WHERE statement LIKE '%FROM sample_customers%'") == ["10"]
     assert link.ask(f"{used} WHERE statement LIKE '%set_config%'") == ["10"]
 
 
@@ -257,12 +257,12 @@ def test_without_prepared_statements_none_stays_and_the_answers_are_the_same(
     caller, link = calling(app, acme), Link(app)
     for number in range(8):  # psycopg prepares what it has seen five times
         body = {"name": f"{number}", "email": "a@example.com"}
-        made = caller.post("/v1/customers", json=body)
+        made = caller.post("/v1/sample_customers", json=body)
         assert caller.get(made.location).json == acme.get(made.location).json
         changed = caller.merge(made.location, {"name": "new"})
         assert changed.headers["ETag"].startswith('"2-')
         listed, expected = (
-            actor.get("/v1/customers?count=exact") for actor in (caller, acme)
+            actor.get("/v1/sample_customers?count=exact") for actor in (caller, acme)
         )
         assert listed.json == expected.json
         assert listed.headers["X-Total-Count"] == f"{number + 1}"
@@ -281,7 +281,7 @@ def own_settings(databases) -> dict[str, Any]:
 def alter(settings: dict[str, Any], link: Link) -> None:
     """Change the type of a column, as a migration does."""
     with psycopg.connect(settings["MIGRATION_DATABASE_URL"]) as connection:
-        connection.execute("ALTER TABLE customers ALTER COLUMN name TYPE text")
+        connection.execute("ALTER TABLE sample_customers ALTER COLUMN name TYPE text")
 
 
 def deallocate(settings: dict[str, Any], link: Link) -> None:
@@ -301,15 +301,15 @@ def test_outdated_statement_is_prepared_again_and_done_once(
     app = start_app(**own_settings, SQL_CONNECTIONS=1)
     caller, link = sign_up(app.test_client(), "acme"), Link(app)
     body = {"name": "old", "email": "a@example.com"}
-    url, process = caller.post("/v1/customers", json=body).location, link.process
+    url, process = caller.post("/v1/sample_customers", json=body).location, link.process
     caller.put(url, json=body)
     caller.get(url)
     before = entries_of(app, caller)
     outdate(own_settings, link)
     assert caller.put(url, json=body | {"name": "new"}).json["name"] == "new"
     assert caller.get(url).headers["ETag"].startswith('"3-')
-    assert caller.post("/v1/customers", json=body).status_code == 201
-    assert len(caller.get("/v1/customers").json["items"]) == 2
+    assert caller.post("/v1/sample_customers", json=body).status_code == 201
+    assert len(caller.get("/v1/sample_customers").json["items"]) == 2
     assert entries_of(app, caller) == before + 2
     assert link.process == process
     prepared = link.ask(PREPARED)
@@ -345,9 +345,9 @@ def test_statement_that_the_server_ends_is_503_and_keeps_the_connection(app, has
     caller, link = hasty
     process = link.process
     with locked(app):
-        assert is_unavailable(caller.get("/v1/customers"))
+        assert is_unavailable(caller.get("/v1/sample_customers"))
         assert link.process == process
-    assert caller.get("/v1/customers").status_code == 200
+    assert caller.get("/v1/sample_customers").status_code == 200
     assert link.process == process
 
 
@@ -358,12 +358,12 @@ def test_statement_without_an_answer_in_time_is_503_and_ends_the_connection(
     process = link.process
     link.ask("SET statement_timeout = '10s'")  # as a pooler may leave it
     with locked(app):
-        assert is_unavailable(caller.get("/v1/customers"))
+        assert is_unavailable(caller.get("/v1/sample_customers"))
         assert link.process != process
     assert "sqlalchemy" not in {
         record.name.partition(".")[0] for record in caplog.records
     }
-    assert caller.get("/v1/customers").status_code == 200
+    assert caller.get("/v1/sample_customers").status_code == 200
 
 
 def test_connection_without_an_answer_is_not_kept_at_hand(app, start_app, acme):
@@ -374,15 +374,15 @@ def test_connection_without_an_answer_is_not_kept_at_hand(app, start_app, acme):
         Statement(patient).all(tenant, {})
         process = PROCESS.one(tenant, {})
         with locked(app):
-            assert is_unavailable(caller.get("/v1/customers"))
-            assert caller.get("/v1/teams").status_code == 200
-        assert caller.get("/v1/customers").status_code == 200
+            assert is_unavailable(caller.get("/v1/sample_customers"))
+            assert caller.get("/v1/users").status_code == 200
+        assert caller.get("/v1/sample_customers").status_code == 200
         assert PROCESS.one(tenant, {}) != process
 
 
 def read(caller: Actor) -> Any:
     """Ask for something that takes one statement."""
-    return caller.get("/v1/customers")
+    return caller.get("/v1/sample_customers")
 
 
 def sign_up_once_more(caller: Actor) -> Any:
@@ -411,7 +411,7 @@ def test_server_stopped_amid_a_transaction_ends_the_wait_and_the_connection(hast
     with db.use(stores), pytest.raises(Unavailable):
         with db.transaction(UUID(caller.account_id)), frozen(process):
             CUSTOMERS.page(UUID(caller.account_id))
-    assert caller.get("/v1/customers").status_code == 200
+    assert caller.get("/v1/sample_customers").status_code == 200
     assert link.process != process
 
 
@@ -507,31 +507,31 @@ def test_waiting_lets_other_threads_run(tenant):
 
 def test_connection_ended_while_idle_is_replaced_unseen(app, caller, link):
     body = {"name": "a", "email": "a@example.com"}
-    assert caller.get("/v1/customers").status_code == 200
+    assert caller.get("/v1/sample_customers").status_code == 200
     terminate(app, link.process)
-    assert caller.get("/v1/customers").status_code == 200
+    assert caller.get("/v1/sample_customers").status_code == 200
     terminate(app, link.process)
-    assert caller.post("/v1/customers", json=body).status_code == 201
-    assert len(caller.get("/v1/customers").json["items"]) == 1
+    assert caller.post("/v1/sample_customers", json=body).status_code == 201
+    assert len(caller.get("/v1/sample_customers").json["items"]) == 1
 
 
 def test_connection_kept_at_hand_and_ended_is_replaced_unseen(app, start_app, acme):
     several = start_app(SQL_CONNECTIONS=4)
     caller = calling(several, acme)
-    assert caller.get("/v1/customers").status_code == 200
+    assert caller.get("/v1/sample_customers").status_code == 200
     with db.use(several.extensions["myapp"]):
         [process] = PROCESS.one(UUID(acme.account_id), {})
     terminate(app, process)
-    assert caller.get("/v1/customers").status_code == 200
+    assert caller.get("/v1/sample_customers").status_code == 200
 
 
 def test_connection_ended_amid_a_statement_is_503_and_then_replaced(app, caller, link):
-    assert caller.get("/v1/customers").status_code == 200
+    assert caller.get("/v1/sample_customers").status_code == 200
     process = link.process
     with ThreadPoolExecutor(1) as pool, locked(app):
-        asked: Future[Any] = pool.submit(caller.get, "/v1/customers")
+        asked: Future[Any] = pool.submit(caller.get, "/v1/sample_customers")
         until(lambda: number_of(app, "Lock") == 1)
         terminate(app, process)
         assert is_unavailable(asked.result())
-    assert caller.get("/v1/customers").status_code == 200
+    assert caller.get("/v1/sample_customers").status_code == 200
     assert link.process != process

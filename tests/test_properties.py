@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 )
 
 from myapp import db
-from myapp.accounts.models import ACCOUNT, sign_up
+from myapp.accounts.models import ACCOUNT, NEW_ACCOUNT, sign_up
 from myapp.errors import Forbidden, NotFound, PreconditionFailed, Problem
 from myapp.redis_repository import RedisRepository
 from myapp.repository import Record
@@ -246,7 +246,7 @@ class ExpiringSequences(Sequences):
 
     @rule(key=Sequences.keys)
     def expire(self, key: Key) -> None:
-        held = f"{{{key.tenant}}}:checkout_sessions:{key.id}"
+        held = f"{{{key.tenant}}}:sample_checkouts:{key.id}"
         if db.redis_store.pexpire(held, 0):
             self.note_gone(key.tenant, key.id)
         assert key.id not in self.model[key.tenant]
@@ -255,7 +255,8 @@ class ExpiringSequences(Sequences):
 def open_account() -> UUID:
     """Return a new account."""
     owner = {"email": OWNER, "password": PASSWORD}
-    record = sign_up({"name": "any", "slug": f"any-{uuid4().hex}", **owner})
+    named = {"name": "any", "slug": f"any-{uuid4().hex}"}
+    record = sign_up(NEW_ACCOUNT.validate(named | owner))
     id: UUID = ACCOUNT.value(record, "id")
     return id
 

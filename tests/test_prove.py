@@ -34,6 +34,18 @@ def test_tests_of_a_guard_are_there(guard):
     assert name in {getattr(node, "name", "") for node in tree.body}
 
 
+@pytest.mark.parametrize(
+    "folder",
+    [listed.parent for listed in ROOT.glob("myapp/*/guards.toml")],
+    ids=lambda folder: folder.name,
+)
+def test_guards_of_a_feature_name_files_of_its_folder(folder):
+    listed = tomllib.loads((folder / "guards.toml").read_text())
+    for guard in (Guard(name, **fields) for name, fields in listed.items()):
+        assert (ROOT / guard.file).parent == folder
+        assert (ROOT / guard.tests.partition("::")[0]).parent == folder
+
+
 def test_readme_lists_every_guard_and_no_other():
     [shown] = prove.TABLE.findall((ROOT / "README.md").read_text())
     rows = [line.split(" | ")[:2] for line in shown.splitlines()[2:]]
@@ -95,6 +107,13 @@ def attempt(project, **own):
     """Prove the lock, or one that differs from it."""
     [result] = prove.prove_all([LOCK._replace(**own)], project)
     return result
+
+
+def test_guards_of_features_follow_those_of_all(project):
+    (project / "myapp/doors").mkdir(parents=True)
+    bolt = LIST.replace("lock", "bolt")
+    (project / "myapp/doors/guards.toml").write_text(bolt)
+    assert prove.read_guards(project) == [LOCK, LOCK._replace(name="bolt")]
 
 
 def test_guard_that_a_test_misses_is_proven_by_its_name(project):

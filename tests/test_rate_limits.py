@@ -17,17 +17,17 @@ import pytest
 from myapp import openapi, rate_limits
 from myapp.portions import LARGEST
 from tests.actors import Actor, sign_up
-from tests.resources import OPERATIONS, call, named
+from tests.resources import OPERATIONS, SERVED, call, named
 from tests.servers import environment_of
 from tests.uwsgi_server import INI, serving
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
-CUSTOMERS = "/v1/customers"
+CUSTOMERS = "/v1/sample_customers"
 ADA = {"name": "Ada", "email": "ada@example.com"}
 MISSING = {
     parameter: "01890a5d-ac96-774b-bcce-b302099a8057"
-    for operation in OPERATIONS
+    for operation in SERVED
     for parameter in re.findall(r":(\w+)>", operation.url)
 }
 LIMITED = [operation for operation in OPERATIONS if operation.rule.limited]
@@ -145,7 +145,7 @@ def test_windows_of_different_callers_end_at_different_times(client, limit):
         (304, CUSTOMERS, {"If-None-Match": "*"}),
         (400, f"{CUSTOMERS}?nope=1", {}),
         (403, "/v1/api_keys", {}),
-        (404, f"{CUSTOMERS}/{MISSING['customer_id']}", {}),
+        (404, f"{CUSTOMERS}/{MISSING['sample_customer_id']}", {}),
         (406, CUSTOMERS, {"Accept": "text/html"}),
     ],
 )
@@ -171,7 +171,7 @@ def test_operation_beyond_the_quota_answers_429(acme, limit, operation):
 
 def test_all_operations_use_one_quota(acme, limit):
     acme = limit(acme, signed_in=3)
-    urls = (CUSTOMERS, "/v1/api_keys", "/v1/checkout_sessions", CUSTOMERS)
+    urls = (CUSTOMERS, "/v1/api_keys", "/v1/sample_checkouts", CUSTOMERS)
     assert [acme.get(url).status_code for url in urls] == [200, 200, 200, 429]
 
 

@@ -8,14 +8,14 @@ import pytest
 
 from devtools.redis_server import RedisServer
 from myapp import breaker, db
-from myapp.checkout_sessions.models import checkout_sessions
 from myapp.redis_client import MOST_FAILURES, PAUSE
 from tests.actors import Actor, log_in
+from tests.sample_checkouts import checkouts
 from tests.silent_server import SilentServer, silent_server
-from tests.stores import CHECKOUT_SESSIONS, on_sqlite
+from tests.stores import CHECKOUTS, on_sqlite
 
 pytestmark = on_sqlite  # it holds no more than the accounts
-SESSIONS = "/v1/checkout_sessions"
+SESSIONS = "/v1/sample_checkouts"
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_silent_redis_is_asked_by_one_after_the_pause(caller, silent, monkeypatc
 
 def test_what_needs_no_redis_goes_on_without(acme, caller):
     body = {"name": "Ada", "email": "ada@example.com"}
-    made = caller.post("/v1/customers", json=body)
+    made = caller.post("/v1/sample_customers", json=body)
     assert made.status_code == 201
     assert caller.get(made.location).status_code == 200
     assert log_in(caller).status_code == 200
@@ -97,9 +97,9 @@ def test_write_that_redis_cannot_take_is_put_off_and_reads_go_on(
         UUID(acme.account_id),
     )
     with db.use(app.extensions["myapp"]):
-        id = CHECKOUT_SESSIONS.create(tenant)
+        id = CHECKOUTS.create(tenant)
         db.redis_store.config_set(setting, value)
-        checkout_sessions.retrieve(tenant, id)
+        checkouts.retrieve(tenant, id)
     url = f"{SESSIONS}/{id}"
     etag = caller.get(url).headers["ETag"]
     for _ in range(MOST_FAILURES + 1):

@@ -13,12 +13,12 @@ from uuid import UUID
 import pytest
 
 from myapp import db
-from myapp.checkout_sessions.models import CHECKOUT_SESSION, checkout_sessions
 from myapp.contract import Contract
 from myapp.contract_rules import ContractError
 from myapp.errors import Forbidden, NotFound, PreconditionFailed
 from myapp.redis_repository import RedisRepository
-from tests.stores import CHECKOUT_SESSIONS as STORE, never, on_sqlite
+from tests.sample_checkouts import CHECKOUT, checkouts
+from tests.stores import CHECKOUTS as STORE, never, on_sqlite
 
 pytestmark = [on_sqlite, pytest.mark.usefixtures("at_work")]
 
@@ -28,12 +28,12 @@ MINUTE = 60 * 1000
 
 def key(tenant: UUID, id: UUID) -> str:
     """Return the key that holds a record."""
-    return f"{{{tenant}}}:checkout_sessions:{id}"
+    return f"{{{tenant}}}:sample_checkouts:{id}"
 
 
 def index(tenant: UUID) -> str:
     """Return the key that holds the order of a tenant's records."""
-    return f"{{{tenant}}}:checkout_sessions"
+    return f"{{{tenant}}}:sample_checkouts"
 
 
 def expire(tenant: UUID, *ids: UUID) -> None:
@@ -53,13 +53,13 @@ def keys_of(tenant: UUID) -> Iterator[str]:
 
 def test_create_keeps_every_key_in_the_slot_of_its_account(tenant):
     ids = [STORE.create(tenant) for _ in range(2)]
-    checkout_sessions.replace(tenant, ids[0], STORE.values("new"))
+    checkouts.replace(tenant, ids[0], STORE.values("new"))
     wanted = {index(tenant), *(key(tenant, id) for id in ids)}
     assert set(keys_of(tenant)) == wanted
 
 
 def test_delete_of_the_last_record_leaves_no_key(tenant):
-    checkout_sessions.delete(tenant, STORE.create(tenant))
+    checkouts.delete(tenant, STORE.create(tenant))
     assert list(keys_of(tenant)) == []
 
 
@@ -68,21 +68,21 @@ def test_delete_of_the_last_record_leaves_no_key(tenant):
 
 def test_create_expires_when_it_says(tenant):
     id = STORE.create(tenant)
-    shown = STORE.document(checkout_sessions.retrieve(tenant, id))
+    shown = STORE.document(checkouts.retrieve(tenant, id))
     created_at, expires_at = (
         datetime.fromisoformat(shown[field]) for field in ("created_at", "expires_at")
     )
-    assert expires_at - created_at == checkout_sessions.ttl == timedelta(days=1)
+    assert expires_at - created_at == checkouts.ttl == timedelta(days=1)
     assert DAY - MINUTE < db.redis_store.pttl(key(tenant, id)) <= DAY
 
 
 def test_replace_and_update_keep_the_time_to_live(tenant):
     id = STORE.create(tenant)
-    shown = STORE.document(checkout_sessions.retrieve(tenant, id))
+    shown = STORE.document(checkouts.retrieve(tenant, id))
     db.redis_store.pexpire(key(tenant, id), MINUTE)
     for record in (
-        checkout_sessions.replace(tenant, id, STORE.values("replaced")),
-        checkout_sessions.update(tenant, id, lambda _: STORE.values("updated")),
+        checkouts.replace(tenant, id, STORE.values("replaced")),
+        checkouts.update(tenant, id, lambda _: STORE.values("updated")),
     ):
         assert STORE.document(record)["expires_at"] == shown["expires_at"]
         assert 0 < db.redis_store.pttl(key(tenant, id)) <= MINUTE
@@ -97,9 +97,7 @@ def test_create_lets_the_index_live_as_long_as_its_newest_record(tenant):
 
 def test_create_shorter_lived_record_leaves_older_ones_listed(tenant):
     """A release that shortens the time to live does not end what was made before."""
-    brief = RedisRepository(
-        "checkout_sessions", CHECKOUT_SESSION, ttl=timedelta(minutes=1)
-    )
+    brief = RedisRepository("sample_checkouts", CHECKOUT, ttl=timedelta(minutes=1))
     STORE.create(tenant)
     brief.create(tenant, STORE.values("brief"), status="open")
     assert DAY - MINUTE < db.redis_store.pttl(index(tenant)) <= DAY
@@ -111,10 +109,10 @@ def test_create_shorter_lived_record_leaves_older_ones_listed(tenant):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda tenant, id: checkout_sessions.retrieve(tenant, id),
-        lambda tenant, id: checkout_sessions.replace(tenant, id, STORE.values("new")),
-        lambda tenant, id: checkout_sessions.update(tenant, id, never),
-        lambda tenant, id: checkout_sessions.delete(tenant, id),
+        lambda tenant, id: checkouts.retrieve(tenant, id),
+        lambda tenant, id: checkouts.replace(tenant, id, STORE.values("new")),
+        lambda tenant, id: checkouts.update(tenant, id, never),
+        lambda tenant, id: checkouts.delete(tenant, id),
     ],
     ids=["retrieve", "replace", "update", "delete"],
 )
@@ -134,7 +132,7 @@ def test_update_of_a_record_expiring_meanwhile_is_not_found(tenant):
         return STORE.values("too late")
 
     with pytest.raises(NotFound):
-        checkout_sessions.update(tenant, id, change)
+        checkouts.update(tenant, id, change)
     assert not db.redis_store.exists(key(tenant, id))
 
 
@@ -188,7 +186,7 @@ def test_replace_by_many_at_once_with_one_version_succeeds_once(tenant):
         with db.use(stores):
             together.wait()
             try:
-                return checkout_sessions.replace(tenant, id, values, 1).version
+                return checkouts.replace(tenant, id, values, 1).version
             except PreconditionFailed:
                 return None
 
@@ -196,7 +194,7 @@ def test_replace_by_many_at_once_with_one_version_succeeds_once(tenant):
         written = list(pool.map(write, range(20)))
     assert sorted(written, key=bool) == [None] * 19 + [2]
     winner = written.index(2)
-    shown = checkout_sessions.retrieve(tenant, id)
+    shown = checkouts.retrieve(tenant, id)
     assert (STORE.texts([shown]), shown.version) == ([f"writer {winner}"], 2)
 
 
@@ -211,9 +209,9 @@ def test_write_refused_leaves_every_key_as_it_was(tenant, refused, if_match, whe
     id = STORE.create(tenant)
     before = [db.redis_store.dump(found) for found in sorted(keys_of(tenant))]
     with pytest.raises(refused):
-        checkout_sessions.replace(tenant, id, STORE.values("new"), if_match, where)
+        checkouts.replace(tenant, id, STORE.values("new"), if_match, where)
     with pytest.raises(refused):
-        checkout_sessions.delete(tenant, id, if_match, where)
+        checkouts.delete(tenant, id, if_match, where)
     after = [db.redis_store.dump(found) for found in sorted(keys_of(tenant))]
     assert after == before
 
@@ -234,9 +232,9 @@ def test_write_refused_leaves_every_key_as_it_was(tenant, refused, if_match, whe
 )
 def test_replace_where_compares_values_with_their_types(tenant, where, met):
     values = STORE.values("") | {"description": None}
-    id = STORE.id(checkout_sessions.create(tenant, values, status="open"))
+    id = STORE.id(checkouts.create(tenant, values, status="open"))
     try:
-        checkout_sessions.replace(tenant, id, values, where=where)
+        checkouts.replace(tenant, id, values, where=where)
         written = True
     except Forbidden:
         written = False
@@ -246,19 +244,19 @@ def test_replace_where_compares_values_with_their_types(tenant, where, met):
 def test_write_after_redis_forgot_the_scripts_works(tenant):
     id = STORE.create(tenant)
     db.redis_store.script_flush()
-    assert checkout_sessions.replace(tenant, id, STORE.values("new")).version == 2
+    assert checkouts.replace(tenant, id, STORE.values("new")).version == 2
     db.redis_store.script_flush()
-    checkout_sessions.delete(tenant, id)
+    checkouts.delete(tenant, id)
     db.redis_store.script_flush()
-    assert checkout_sessions.retrieve(tenant, STORE.create(tenant)).version == 1
+    assert checkouts.retrieve(tenant, STORE.create(tenant)).version == 1
 
 
 def test_retrieve_record_older_than_a_field_shows_its_default(tenant):
     id = STORE.create(tenant)
     db.redis_store.hdel(key(tenant, id), "description")
-    shown = STORE.document(checkout_sessions.retrieve(tenant, id))
+    shown = STORE.document(checkouts.retrieve(tenant, id))
     assert shown["description"] is None
-    assert STORE.page(tenant).items == [checkout_sessions.retrieve(tenant, id)]
+    assert STORE.page(tenant).items == [checkouts.retrieve(tenant, id)]
 
 
 # --- what it does not do
@@ -267,9 +265,9 @@ def test_retrieve_record_older_than_a_field_shows_its_default(tenant):
 def test_list_or_retrieve_below_a_parent_is_refused(tenant):
     id = STORE.create(tenant)
     with pytest.raises(TypeError, match="none below team_id"):
-        checkout_sessions.list(tenant, STORE.slice(tenant), team_id=id)
+        checkouts.list(tenant, STORE.slice(tenant), team_id=id)
     with pytest.raises(TypeError, match="none below team_id"):
-        checkout_sessions.retrieve(tenant, id, team_id=id)
+        checkouts.retrieve(tenant, id, team_id=id)
 
 
 @pytest.mark.parametrize("searched", ["filters", "sorts"])

@@ -24,7 +24,7 @@ WORKERS = 4
 AT_ONCE = 16
 SOON = 1.0  # second
 ANOTHER = "another password of some length"
-CUSTOMERS, USERS, ME = "/v1/customers", "/v1/users", "/v1/users/me"
+CUSTOMERS, USERS, ME = "/v1/sample_customers", "/v1/users", "/v1/users/me"
 SESSIONS, CLIENTS, KEYS = "/v1/auth/sessions", "/v1/auth/clients", "/v1/api_keys"
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, MetaData, Table, select, text
 from sqlalchemy.exc import ProgrammingError
 
 from myapp import db
+from myapp.tables import Base, shared
 from tests.actors import Actor
 from tests.by_the_way import put_by_the_way
 from tests.resources import make_everything
@@ -23,9 +24,9 @@ from tests.stores import on_postgresql
 APPEND_ONLY = {"audit_entries"}
 """The tables whose rows nobody changes or removes."""
 
+SHARED = shared()
+"""The tables that hold nothing of any account, as their models declare them."""
 
-SHARED = {"attempts", "signing_keys"}
-"""The tables that belong to the service, and hold nothing of any account."""
 PRESENTED = {"accounts": "slug", "clients": "client_id"}
 """What is looked up before its tenant is known: table, and the value that finds it."""
 
@@ -83,6 +84,17 @@ def catalogue(connection: Connection, query: str) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in connection.execute(text(query))]
 
 
+# --- the models
+
+
+def test_every_table_belongs_to_an_account_or_is_declared_shared():
+    declared = Base.metadata.tables
+    owned = {name for name in declared if "account_id" in declared[name].c}
+    owned.add("accounts")
+    unowned = declared.keys() - owned
+    assert unowned == SHARED.keys(), "let its model be TenantOwned, or Shared"
+
+
 # --- the catalogue
 
 
@@ -97,7 +109,9 @@ def test_every_table_forces_row_security(connection, tables):
     forced += [(name, "r", False, False) for name in SHARED]
     forced.sort()
     assert catalogue(connection, query) == forced
-    assert {"accounts", "api_keys", "customers"} <= {table.name for table in tables}
+    assert {"accounts", "api_keys", "sample_customers"} <= {
+        table.name for table in tables
+    }
 
 
 @on_postgresql
@@ -149,7 +163,7 @@ def test_application_role_has_no_more_rights_than_it_uses(connection, tables):
         WHERE schemaname = 'public' GROUP BY tablename
     """
     expected = {table.name: rights(table) for table in tables}
-    expected |= dict.fromkeys(SHARED, ["SELECT", "INSERT", "UPDATE", "DELETE"])
+    expected |= {name: granted.split(", ") for name, granted in SHARED.items()}
     assert dict(catalogue(connection, query)) == {**expected, "alembic_version": None}
 
 
@@ -279,12 +293,12 @@ def test_requests_taking_turns_on_one_connection_see_their_own(
     start_app: Callable[..., Flask], acme, rival
 ):
     app = start_app(SQL_CONNECTIONS=1)
-    own = [actor.get("/v1/customers").json for actor in (acme, rival)]
+    own = [actor.get("/v1/sample_customers").json for actor in (acme, rival)]
 
     def look(number: int) -> Any:
         actor = (acme, rival)[number % 2]
         caller = Actor(app.test_client(), actor.account_id, actor.key)
-        return caller.get("/v1/customers").json
+        return caller.get("/v1/sample_customers").json
 
     with ThreadPoolExecutor(10) as pool:
         assert list(pool.map(look, range(200))) == own * 100

@@ -25,10 +25,11 @@ from myapp.settings import SettingsError
 from tests.actors import Actor
 from tests.mail_server import MailServer, mail_server
 from tests.oauth import REVOKE, TOKEN, answer_of, basic, challenge_of, register
+from tests.samples import FEATURES
 from tests.stores import on_sqlite
 from tests.tables import NOBODYS, rows_of
 
-CUSTOMERS = "/v1/customers"
+CUSTOMERS = "/v1/sample_customers"
 OWNER, MEMBER = "owner@example.com", "member@example.com"
 
 
@@ -262,7 +263,7 @@ def use_keys(story, owner):
     assert machine.get(f"{CUSTOMERS}?cursor={card}").status_code == 400
     url = {"success_url": "https://acme.example/thanks"}
     paid = {"amount": 1, "currency": "EUR"} | url
-    assert machine.post("/v1/checkout_sessions", json=paid).status_code == 201
+    assert machine.post("/v1/sample_checkouts", json=paid).status_code == 201
     return machine
 
 
@@ -294,7 +295,7 @@ def lose_a_table(story, machine):
     """The server fails, with a card in its hands: 500, and a traceback in the log."""
     owner = create_engine(story.app.config["MIGRATION_DATABASE_URL"])
     with owner.begin() as connection:
-        connection.execute(text("ALTER TABLE customers RENAME TO gone"))
+        connection.execute(text("ALTER TABLE sample_customers RENAME TO gone"))
     owner.dispose()
     card = story.plant("card in a statement")
     body = {"name": card, "email": "ada@example.com"}
@@ -345,7 +346,7 @@ def story(settings, databases):
     ):
         patch.setenv("MYAPP_CONFIG", "production")
         own |= databases.clone() | {"MAIL_URL": mails.url}
-        app = create_app(own)
+        app = create_app(own, FEATURES)
         app.test_client_class, app.extensions["answers"] = Watched, []
         story = Story(app, mails, canaries=keys)
         live_through(story, keys["operator's key"])

@@ -36,8 +36,8 @@ PAUSE = 0.02
 """Seconds between two requests of one of the others."""
 SLOW_ONES, OF_ONE_ADDRESS = 500, 100
 """As many of one address as nginx lets in."""
-CUSTOMERS = "/v1/customers"
-HEAD = "POST /v1/customers HTTP/1.1\r\nHost: api.example.com\r\n"
+CUSTOMERS = "/v1/sample_customers"
+HEAD = "POST /v1/sample_customers HTTP/1.1\r\nHost: api.example.com\r\n"
 SLOW = {
     "headers": f"{HEAD}X-Slow: ",
     "body": f"{HEAD}Content-Length: 100000\r\n\r\n",

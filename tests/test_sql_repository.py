@@ -16,10 +16,10 @@ from myapp import db
 from myapp.accounts.models import accounts
 from myapp.contract import Contract
 from myapp.contract_rules import ContractError
-from myapp.customers.models import CUSTOMER, Customer, customers
 from myapp.errors import Conflict, NotFound
 from myapp.sql_repository import SqlRepository
 from tests.actors import sign_up
+from tests.sample_customers import CUSTOMER, Customer, customers
 from tests.stores import CUSTOMERS, on_postgresql
 
 pytestmark = pytest.mark.usefixtures("at_work")
@@ -167,11 +167,11 @@ def test_list_sorted_and_filtered_pages_both(tenant):
 
 ROWS_READ = text(
     "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables"
-    " WHERE relname = 'customers'"
+    " WHERE relname = 'sample_customers'"
 )
 AS_IF_MANY_TENANTS = (
-    "ALTER TABLE customers ALTER account_id SET (n_distinct = 10000)",
-    "ANALYZE customers",
+    "ALTER TABLE sample_customers ALTER account_id SET (n_distinct = 10000)",
+    "ANALYZE sample_customers",
 )
 
 
@@ -332,19 +332,19 @@ def test_retrieve_in_a_session_of_another_zone_is_in_utc(tenant):
         pytest.param(
             {"nickname": {"type": "string", "maxLength": 9}},
             (),
-            "nickname: has no column in customers",
+            "nickname: has no column in sample_customers",
             id="no column",
         ),
         pytest.param(
             {"name": {"type": "string", "maxLength": 121}},
             (),
-            r"name: needs String\(length=121\), but customers.name is",
+            r"name: needs String\(length=121\), but sample_customers.name is",
             id="another length",
         ),
         pytest.param(
             {"name": {"type": ["string", "null"], "maxLength": 120}},
             (),
-            "name: and customers.name differ in nullability",
+            "name: and sample_customers.name differ in nullability",
             id="another nullability",
         ),
         pytest.param(

@@ -19,13 +19,13 @@ from sqlalchemy.types import BigInteger, Boolean, Date, Float, Integer, TypeEngi
 
 from myapp import db
 from myapp.accounts.models import accounts
-from myapp.customers.models import Customer, customers
 from myapp.errors import Conflict, NotFound
 from myapp.postgres_query import PostgresQuery
 from myapp.repository import Record
+from myapp.sessions.models import sessions
 from myapp.statement import Statement
-from myapp.tables import Base, UtcDateTime
-from myapp.teams.models import members
+from myapp.tables import Base, UtcDateTime, now
+from tests.sample_customers import Customer, customers
 from tests.stores import CUSTOMERS, on_postgresql
 
 pytestmark = on_postgresql
@@ -36,7 +36,7 @@ DECLARED = [c.type for table in Base.metadata.sorted_tables for c in table.colum
 TYPES: dict[str, TypeEngine[Any]] = {
     repr(type): type for type in (*DECLARED, BigInteger(), Float(), Date())
 }
-"""Each type that a column may have (myapp/table_rules.py), by its declaration."""
+"""Each type that a column may have (myapp/table_rules.py), by declaration."""
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 SCALARS = st.none() | st.booleans() | st.integers() | TEXTS
@@ -163,11 +163,10 @@ def create_for_nobody(tenant: UUID) -> Record:
     return customers.create(tenant, CUSTOMERS.values("nobody's"))
 
 
-def join_no_team(tenant: UUID) -> Record:
-    """Add a user who is not there to a team that is not there."""
-    return members.create(
-        tenant, {"team_id": uuid4(), "user_id": uuid4(), "is_leader": False}
-    )
+def sign_in_nobody(tenant: UUID) -> Record:
+    """Begin a session of a user who is not there."""
+    named = {"address": "127.0.0.1", "user_agent": "a test", "expires_at": now()}
+    return sessions.create(tenant, {"scopes": []}, user_id=uuid4(), **named)
 
 
 def refused_twice(change: Change, tenant: UUID) -> list[Conflict]:
@@ -191,7 +190,7 @@ def test_taken_value_is_the_same_conflict(tenant, stranger):
 
 
 @pytest.mark.usefixtures("at_work")
-@pytest.mark.parametrize("change", [create_for_nobody, join_no_team])
+@pytest.mark.parametrize("change", [create_for_nobody, sign_in_nobody])
 def test_reference_to_nothing_is_the_same_conflict(tenant, change):
     whose = uuid4() if change is create_for_nobody else tenant
     alone, joined = refused_twice(change, whose)

@@ -29,6 +29,7 @@ from tests.actors import Actor, sign_up
 from tests.resources import (
     OPERATIONS,
     PARAMETER,
+    SERVED,
     Path,
     call,
     listed,
@@ -178,7 +179,7 @@ def shows(world: World, response: TestResponse) -> bool:
 
 
 def test_walk_covers_every_operation_of_the_application(app):
-    assert app.extensions["operations"] == OPERATIONS
+    assert app.extensions["operations"] == SERVED
 
 
 @pytest.mark.parametrize(("operation", "media_type"), calls(ITEMS))

@@ -20,7 +20,7 @@ from tests.actors import Actor
 from tests.stores import on_sqlite
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-CUSTOMERS = "/v1/customers"
+CUSTOMERS = "/v1/sample_customers"
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_span_of_an_unknown_path_is_named_by_its_method_alone(spans):
 
 @on_sqlite
 def test_span_of_a_store_that_does_not_answer_is_an_error(spans):
-    [span] = spans("/v1/checkout_sessions", REDIS_URL="redis://127.0.0.1:1/0")
+    [span] = spans("/v1/sample_checkouts", REDIS_URL="redis://127.0.0.1:1/0")
     assert span.attributes["http.response.status_code"] == 503
     assert not span.status.is_ok and not span.status.is_unset
 

@@ -24,8 +24,9 @@ import os
 import uwsgi
 
 from myapp import create_app
+from tests.samples import FEATURES
 
-shipped = create_app()
+shipped = create_app(features=FEATURES)
 
 
 def app(environ, start_response):

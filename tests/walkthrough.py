@@ -89,5 +89,6 @@ class Reader:
 
     def find(self, block: str) -> None:
         """Find an excerpt in what has been written."""
-        files = [*self.folder.glob("myapp/*/*.py")]
+        written = ("myapp/*/*.py", "migrations/versions/*.py")
+        files = [file for place in written for file in self.folder.glob(place)]
         assert any(block in file.read_text() for file in files), f"none has:\n{block}"

@@ -11,14 +11,14 @@ EMAIL = r"^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)*$"  #
 NEWEST = UUID(int=2**128 - 1)  # the cursor of the first page
 
 COLUMNS = "id, name, email, created_at, updated_at"
-RETRIEVE = f"SELECT {COLUMNS} FROM customers WHERE account_id = $1 AND id = $2"
+RETRIEVE = f"SELECT {COLUMNS} FROM sample_customers WHERE account_id = $1 AND id = $2"
 # To be followed by a number: PostgreSQL plans a literal once, and $3 again and again.
-LIST = f"""SELECT {COLUMNS} FROM customers WHERE account_id = $1 AND id < $2
+LIST = f"""SELECT {COLUMNS} FROM sample_customers WHERE account_id = $1 AND id < $2
     ORDER BY id DESC LIMIT """
-CREATE = f"""INSERT INTO customers
+CREATE = f"""INSERT INTO sample_customers
     (account_id, id, version, created_at, updated_at, name, email)
     VALUES ($1, $2, 1, now(), now(), $3, $4) RETURNING {COLUMNS}"""
-REPLACE = f"""UPDATE customers
+REPLACE = f"""UPDATE sample_customers
     SET name = $3, email = $4, version = version + 1, updated_at = now()
     WHERE account_id = $1 AND id = $2 RETURNING {COLUMNS}"""
 

@@ -70,7 +70,7 @@ async def refuse(request: Request, error: RequestValidationError) -> JSONRespons
     return JSONResponse({"detail": jsonable_encoder(error.errors())}, 400)
 
 
-@app.get("/v1/customers/{customer_id}", response_model=Customer)
+@app.get("/v1/sample_customers/{customer_id}", response_model=Customer)
 async def retrieve(
     request: Request, customer_id: UUID, account: Account
 ) -> dict[str, object]:
@@ -81,7 +81,7 @@ async def retrieve(
     return dict(row)
 
 
-@app.get("/v1/customers", response_model=Page)
+@app.get("/v1/sample_customers", response_model=Page)
 async def list_(
     request: Request, account: Account, limit: Limit = 20, cursor: UUID | None = None
 ) -> dict[str, object]:
@@ -92,18 +92,18 @@ async def list_(
     return {"items": items, "next": items[-1]["id"] if len(rows) > limit else None}
 
 
-@app.post("/v1/customers", status_code=201, response_model=Customer)
+@app.post("/v1/sample_customers", status_code=201, response_model=Customer)
 async def create(
     request: Request, response: Response, body: CustomerBody, account: Account
 ) -> dict[str, object]:
     """Create a customer."""
     values = (account, uuid7(), body.name, body.email)
     row = await request.app.state.pool.fetchrow(CREATE, *values)
-    response.headers["Location"] = f"/v1/customers/{row['id']}"
+    response.headers["Location"] = f"/v1/sample_customers/{row['id']}"
     return dict(row)
 
 
-@app.put("/v1/customers/{customer_id}", response_model=Customer)
+@app.put("/v1/sample_customers/{customer_id}", response_model=Customer)
 async def replace(
     request: Request, customer_id: UUID, body: CustomerBody, account: Account
 ) -> dict[str, object]:

@@ -19,17 +19,17 @@ const app = Fastify({ logger: false, ajv })
 
 const RETRIEVE = {
   name: 'retrieve', // a statement with a name is prepared, once a connection
-  text: `SELECT ${COLUMNS} FROM customers WHERE account_id = $1 AND id = $2`
+  text: `SELECT ${COLUMNS} FROM sample_customers WHERE account_id = $1 AND id = $2`
 }
 const CREATE = {
   name: 'create',
-  text: `INSERT INTO customers
+  text: `INSERT INTO sample_customers
     (account_id, id, version, created_at, updated_at, name, email)
     VALUES ($1, $2, 1, now(), now(), $3, $4) RETURNING ${COLUMNS}`
 }
 const REPLACE = {
   name: 'replace',
-  text: `UPDATE customers
+  text: `UPDATE sample_customers
     SET name = $3, email = $4, version = version + 1, updated_at = now()
     WHERE account_id = $1 AND id = $2 RETURNING ${COLUMNS}`
 }
@@ -37,7 +37,7 @@ const REPLACE = {
 // PostgreSQL plans a literal LIMIT once, and LIMIT $3 again and again.
 const list = limit => ({
   name: `list ${limit}`,
-  text: `SELECT ${COLUMNS} FROM customers WHERE account_id = $1 AND id < $2
+  text: `SELECT ${COLUMNS} FROM sample_customers WHERE account_id = $1 AND id < $2
     ORDER BY id DESC LIMIT ${limit}`
 })
 
@@ -49,14 +49,14 @@ const query = async (statement, ...values) =>
 const found = (reply, [row]) => row ?? reply.code(404).send({ error: 'Not Found' })
 
 app.get(
-  '/v1/customers/:id',
+  '/v1/sample_customers/:id',
   { schema: { params, response: { 200: customer } } },
   async (request, reply) =>
     found(reply, await query(RETRIEVE, account(request), request.params.id))
 )
 
 app.get(
-  '/v1/customers',
+  '/v1/sample_customers',
   { schema: { querystring, response: { 200: page } } },
   async request => {
     const limit = Number(request.query.limit)
@@ -68,18 +68,18 @@ app.get(
 )
 
 app.post(
-  '/v1/customers',
+  '/v1/sample_customers',
   { schema: { body, response: { 201: customer } } },
   async (request, reply) => {
     const { name, email } = request.body
     const [row] = await query(CREATE, account(request), uuid7(), name, email)
-    reply.code(201).header('location', `/v1/customers/${row.id}`)
+    reply.code(201).header('location', `/v1/sample_customers/${row.id}`)
     return row
   }
 )
 
 app.put(
-  '/v1/customers/:id',
+  '/v1/sample_customers/:id',
   { schema: { params, body, response: { 200: customer } } },
   async (request, reply) => {
     const { name, email } = request.body

@@ -16,17 +16,17 @@ const prepared = (name, text) => ({ name, text, rowMode: 'array' })
 
 const RETRIEVE = prepared(
   'retrieve',
-  `SELECT ${DOCUMENT}::text FROM customers WHERE account_id = $1 AND id = $2`
+  `SELECT ${DOCUMENT}::text FROM sample_customers WHERE account_id = $1 AND id = $2`
 )
 const CREATE = prepared(
   'create',
-  `INSERT INTO customers
+  `INSERT INTO sample_customers
     (account_id, id, version, created_at, updated_at, name, email)
     VALUES ($1, $2, 1, now(), now(), $3, $4) RETURNING ${DOCUMENT}::text`
 )
 const REPLACE = prepared(
   'replace',
-  `UPDATE customers
+  `UPDATE sample_customers
     SET name = $3, email = $4, version = version + 1, updated_at = now()
     WHERE account_id = $1 AND id = $2 RETURNING ${DOCUMENT}::text`
 )
@@ -35,7 +35,7 @@ const REPLACE = prepared(
 const list = limit => prepared(
   `list ${limit}`,
   `WITH found AS (
-      SELECT * FROM customers WHERE account_id = $1 AND id < $2
+      SELECT * FROM sample_customers WHERE account_id = $1 AND id < $2
       ORDER BY id DESC LIMIT ${limit + 1}
     ), shown AS (SELECT * FROM found ORDER BY id DESC LIMIT ${limit})
     SELECT json_build_object(
@@ -54,23 +54,23 @@ const send = (reply, rows) =>
     ? reply.type('application/json; charset=utf-8').send(rows[0][0])
     : reply.code(404).send({ error: 'Not Found' })
 
-app.get('/v1/customers/:id', { schema: { params } }, async (request, reply) =>
+app.get('/v1/sample_customers/:id', { schema: { params } }, async (request, reply) =>
   send(reply, await query(RETRIEVE, account(request), request.params.id))
 )
 
-app.get('/v1/customers', { schema: { querystring } }, async (request, reply) => {
+app.get('/v1/sample_customers', { schema: { querystring } }, async (request, reply) => {
   const { limit, cursor } = request.query
   return send(reply, await query(list(Number(limit)), account(request), cursor))
 })
 
-app.post('/v1/customers', { schema: { body } }, async (request, reply) => {
+app.post('/v1/sample_customers', { schema: { body } }, async (request, reply) => {
   const id = uuid7()
   const { name, email } = request.body
   const rows = await query(CREATE, account(request), id, name, email)
-  return send(reply.code(201).header('location', `/v1/customers/${id}`), rows)
+  return send(reply.code(201).header('location', `/v1/sample_customers/${id}`), rows)
 })
 
-app.put('/v1/customers/:id', { schema: { params, body } }, async (request, reply) => {
+app.put('/v1/sample_customers/:id', { schema: { params, body } }, async (request, reply) => {
   const { name, email } = request.body
   const values = [account(request), request.params.id, name, email]
   return send(reply, await query(REPLACE, ...values))

@@ -21,7 +21,7 @@ app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {"pool_size": int(os.environ["CONNECTI
 api = Api(app)
 db: Any = SQLAlchemy(app)
 
-customers = api.namespace("customers", path="/v1/customers")
+customers = api.namespace("customers", path="/v1/sample_customers")
 
 
 def now() -> datetime:
@@ -32,7 +32,7 @@ def now() -> datetime:
 class Customer(db.Model):
     """A row of customers."""
 
-    __tablename__ = "customers"
+    __tablename__ = "sample_customers"
 
     account_id = db.Column(db.Uuid, primary_key=True)
     id = db.Column(db.Uuid, primary_key=True, default=uuid.uuid7)
@@ -108,7 +108,7 @@ class CustomerList(Resource):
         customer = Customer(account_id=account_id(), **validated())
         db.session.add(customer)
         db.session.commit()
-        return customer, 201, {"Location": f"/v1/customers/{customer.id}"}
+        return customer, 201, {"Location": f"/v1/sample_customers/{customer.id}"}
 
 
 @customers.route("/<uuid:customer_id>")

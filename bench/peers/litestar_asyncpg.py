@@ -53,7 +53,7 @@ class Page(Struct):
     next: UUID | None
 
 
-@get("/v1/customers/{customer_id:uuid}")
+@get("/v1/sample_customers/{customer_id:uuid}")
 async def retrieve(state: State, customer_id: UUID, account: Account) -> Customer:
     """Retrieve a customer."""
     row = await state.pool.fetchrow(RETRIEVE, account, customer_id)
@@ -62,7 +62,7 @@ async def retrieve(state: State, customer_id: UUID, account: Account) -> Custome
     return Customer(*row)
 
 
-@get("/v1/customers")
+@get("/v1/sample_customers")
 async def list_(
     state: State, account: Account, limit: Limit = 20, cursor: UUID = NEWEST
 ) -> Page:
@@ -72,17 +72,17 @@ async def list_(
     return Page(items, items[-1].id if len(rows) > limit else None)
 
 
-@post("/v1/customers")
+@post("/v1/sample_customers")
 async def create(
     state: State, data: CustomerBody, account: Account
 ) -> Response[Customer]:
     """Create a customer."""
     row = await state.pool.fetchrow(CREATE, account, uuid7(), data.name, data.email)
-    headers = {"Location": f"/v1/customers/{row['id']}"}
+    headers = {"Location": f"/v1/sample_customers/{row['id']}"}
     return Response(Customer(*row), headers=headers)
 
 
-@put("/v1/customers/{customer_id:uuid}")
+@put("/v1/sample_customers/{customer_id:uuid}")
 async def replace(
     state: State, customer_id: UUID, data: CustomerBody, account: Account
 ) -> Customer:

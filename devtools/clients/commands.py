@@ -15,13 +15,13 @@ FOLDER = Path("clients")
 """Where they are written, seen from where the command runs."""
 
 PYTHON = """\
-from myapp_client.api.customers import customers_list
+from myapp_client.api.users import users_list
 from myapp_client.connection import connect, every
-[*every(customers_list.sync, client=connect("http://127.0.0.1:5000", "<token>"))]"""
+[*every(users_list.sync, client=connect("http://127.0.0.1:5000", "<token>"))]"""
 TYPESCRIPT = """\
 import { checked, connect } from "myapp-client";
 const client = connect("http://127.0.0.1:5000", "<token>");
-checked(await client.GET("/v1/customers"));"""
+checked(await client.GET("/v1/users"));"""
 
 
 @click.group("client")

@@ -27,6 +27,22 @@ def diff(write: bool) -> None:
     _end_with(verdict)
 
 
+@contracts_command.command("types")
+@click.option("--write", is_flag=True, help="Write what is stale or missing.")
+def types(write: bool) -> None:
+    """Compare each feature's shapes.py with its contracts."""
+    # It formats what it writes; a server, which imports this file, cannot.
+    from devtools.contracts import shapes
+
+    app = documents.application()
+    for file in shapes.write(app) if write else ():
+        click.echo(f"{file.relative_to(documents.ROOT)} is written.")
+    complaints = [*shapes.complaints(app)]
+    if complaints:
+        raise click.ClickException("\n".join(complaints))
+    click.echo("Every contract has its types, and every body is typed by them.")
+
+
 @contracts_command.command("release")
 def release() -> None:
     """Write docs/openapi.json anew, unless a breaking change has no cover."""

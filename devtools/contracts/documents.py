@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 import msgspec
+from flask import Flask
 
 from myapp import create_app, db, openapi
 
@@ -18,9 +19,14 @@ RELEASE = "./run flask contracts release"
 Document = dict[str, Any]
 
 
+def application() -> Flask:
+    """Return the application as production has it."""
+    return create_app({"OPEN_SIGN_UP": False})
+
+
 def current() -> Document:
     """Return the document of the source as it is."""
-    app = create_app({"OPEN_SIGN_UP": False})
+    app = application()
     with db.use(app.extensions["myapp"]):
         return openapi.document(app.extensions["operations"], "myapp")
 

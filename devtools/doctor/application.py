@@ -8,6 +8,7 @@ import sys
 import traceback
 from pathlib import Path
 
+from devtools.contracts.stand_ins import SHAPES
 from devtools.doctor.finding import Finding
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +46,14 @@ def main() -> None:
     except ClickException as error:  # has the place and the remedy
         sys.exit(error.message)
     except Exception as error:
-        sys.exit(f"{_place(error)}: {type(error).__name__}: {error}: mend it there")
+        told = f"{_place(error)}: {type(error).__name__}: {error}"
+        sys.exit(f"{told}: {_remedy(error)}")
+
+
+def _remedy(error: Exception) -> str:
+    if isinstance(error, ImportError) and SHAPES.fullmatch(error.name or ""):
+        return "write it: ./run flask contracts types --write"
+    return "mend it there"
 
 
 def _place(error: Exception) -> str:

@@ -12,10 +12,13 @@ import flask_migrate
 from flask import Flask
 from sqlalchemy import text
 
-from devtools.contracts import changelog, documents
-from devtools.contracts.verdict import judge
-from devtools.features.writing import formatted
-from myapp import create_app, db
+from devtools.contracts.stand_ins import instead_of_shapes
+from devtools.formatting import formatted
+
+with instead_of_shapes():  # they are written from what is imported here
+    from devtools.contracts import changelog, documents, shapes
+    from devtools.contracts.verdict import judge
+    from myapp import create_app, db
 
 NOWHERE = "redis://127.0.0.1:1/0"
 VERSIONS = Path("migrations", "versions")
@@ -26,15 +29,21 @@ REMARK = re.compile(r"\s*# ### ")
 
 def main() -> None:
     """Write all into the current folder."""
-    database = Path("models.sqlite").resolve()
-    database.unlink(missing_ok=True)
-    settings = {"DATABASE_URL": f"sqlite:///{database}", "REDIS_URL": NOWHERE}
-    app = create_app({**settings, "OPEN_SIGN_UP": False})
+    app = application()
+    shapes.write(app)
     with app.app_context():
         flask_migrate.upgrade()
         write_migration(*sys.argv[1:])
     write_rights(app)
     changelog.write(judge(documents.current()))
+
+
+def application() -> Flask:
+    """Return the application as in production, on an empty database of its own."""
+    database = Path("models.sqlite").resolve()
+    database.unlink(missing_ok=True)
+    settings = {"DATABASE_URL": f"sqlite:///{database}", "REDIS_URL": NOWHERE}
+    return create_app({**settings, "OPEN_SIGN_UP": False})
 
 
 def write_migration(message: str, dropped: str | None = None) -> None:

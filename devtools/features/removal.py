@@ -19,22 +19,30 @@ def refuse(feature: str) -> None:
     """Raise NotationError where there is no such feature, or others need it."""
     if not (ROOT / "myapp" / feature / "__init__.py").exists():
         raise NotationError(f"there is no feature {feature}")
-    needing = list(_needing(feature))
-    if needing:
-        more = f" and {len(needing) - 1} more" if len(needing) > 1 else ""
+    files = [file for file, _ in needing(ROOT, [feature])]
+    if files:
+        more = f" and {len(files) - 1} more" if len(files) > 1 else ""
         raise NotationError(
-            f"{needing[0]}{more} cannot do without {feature}:"
+            f"{files[0]}{more} cannot do without {feature}:"
             " change or remove that first"
         )
 
 
-def _needing(feature: str) -> Iterator[Path]:
-    """Find what imports a feature, refers to its table or calls it, outside of it."""
-    called = re.compile(rf'\bmyapp\.{feature}\b|"{feature}\.id"|/v1/{feature}\b')
+def needing(root: Path, features: list[str]) -> Iterator[tuple[Path, str]]:
+    """Find what imports one of these features, refers to its table or calls it.
+
+    Each file comes with the feature that it needs; their own files do not count.
+    """
+    calls = {
+        feature: re.compile(rf'\bmyapp\.{feature}\b|"{feature}\.id"|/v1/{feature}\b')
+        for feature in features
+    }
     for folder in ("myapp", "devtools", "tests", "bench"):
-        for file in sorted((ROOT / folder).rglob("*.py")):
-            if file.parent.name != feature and called.search(file.read_text()):
-                yield file.relative_to(ROOT)
+        for file in sorted((root / folder).rglob("*.py")):
+            if file.parent.name not in features:
+                text = file.read_text()
+                needed = (name for name in calls if calls[name].search(text))
+                yield from ((file.relative_to(root), name) for name in needed)
 
 
 def remove_folder(copy: Path, feature: str) -> None:
@@ -49,13 +57,13 @@ def uncommitted_migrations(feature: str) -> list[Path]:
     """
     found = []
     for file in sorted((ROOT / VERSIONS).glob("[0-9]*.py"), reverse=True):
-        if _tables(file) != {feature} or not _is_untracked(file):
+        if tables(file) != {feature} or not _is_untracked(file):
             break
         found.append(file.relative_to(ROOT))
     return found
 
 
-def _tables(migration: Path) -> set[str]:
+def tables(migration: Path) -> set[str]:
     """Return the tables that a migration creates or alters."""
     return {
         node.args[0].value

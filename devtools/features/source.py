@@ -8,7 +8,8 @@ from pathlib import Path
 
 from devtools import feature_list
 from devtools.features.fields import Field, NotationError
-from devtools.features.writing import formatted, literal
+from devtools.features.writing import literal
+from devtools.formatting import formatted
 
 Edit = tuple[int, int, str]
 """The line and the column, in bytes, where a text is put in: as `ast` counts them."""
@@ -87,7 +88,7 @@ def _contract(models: Path, tree: ast.Module) -> ast.Dict:
         keyword.value
         for node in tree.body
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
-        if getattr(node.value.func, "id", "") == "Contract"
+        if ast.unparse(node.value.func).partition("[")[0] == "Contract"
         if isinstance(node.targets[0], ast.Name) and node.targets[0].id in served
         for keyword in node.value.keywords
         if keyword.arg == "properties" and isinstance(keyword.value, ast.Dict)

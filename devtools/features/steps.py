@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from devtools import feature_list
 from devtools.features import removal, source
 from devtools.features.fields import NotationError, read
 from devtools.features.resource import STORES, Resource, declare, refuse_reference
@@ -17,7 +18,6 @@ from devtools.features.writing import write_feature
 from myapp.operations import Operation
 from myapp.tables import Base
 
-FACTORY = Path("myapp", "__init__.py")
 Wanted = Mapping[str, Any]
 """Name of a feature → its `store` and `fields`."""
 
@@ -54,7 +54,7 @@ def create(wanted: Wanted, operations: Iterable[Operation]) -> list[str]:
     with staged() as copy:
         for resource in made:
             write_feature(copy / "myapp", resource)
-            source.register(copy / FACTORY, resource.name)
+            source.register(copy / feature_list.APPLICATION, resource.name)
         _follow(copy, " and ".join(resource.name for resource in made))
     return [resource.name for resource in made]
 
@@ -86,7 +86,7 @@ def remove(feature: str) -> None:
         if not undone and feature in Base.metadata.tables:
             _follow(copy, f"no {feature}", feature)
         removal.remove_folder(copy, feature)
-        source.unregister(copy / FACTORY, feature)
+        source.unregister(copy / feature_list.APPLICATION, feature)
         _follow(copy, f"no {feature}")
 
 

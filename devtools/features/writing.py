@@ -3,12 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import black
-import isort
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from devtools.features.resource import Resource, a
-from devtools.features.staging import ROOT
+from devtools.formatting import formatted
 
 TEMPLATES = Path(__file__).with_name("templates")
 LONG = 30
@@ -35,12 +33,6 @@ def write_feature(package: Path, made: Resource) -> None:
             )
         )
         (folder / file).write_text(formatted(text))
-
-
-def formatted(source: str) -> str:
-    """Return Python source as the checks of the project want it."""
-    settings = isort.Config(settings_path=str(ROOT))
-    return black.format_str(isort.code(source, config=settings), mode=black.Mode())
 
 
 def _environment() -> Environment:

@@ -10,6 +10,7 @@ from myapp.accounts.models import (
     close,
     sign_up,
 )
+from myapp.accounts.shapes import AccountBody, NewAccountBody
 from myapp.api import FeatureApi, Resource
 from myapp.operations import operation
 from myapp.repository import Page, Record
@@ -27,7 +28,7 @@ class AccountList(Resource):
         return accounts.list(request.tenant, request.page)
 
     @operation.create(SIGN_UP, accepts=NEW_ACCOUNT, answers=NEW_ACCOUNT)
-    def post(self, request: Request) -> Record:
+    def post(self, request: Request[NewAccountBody]) -> Record:
         """Open an account with its owner; a first API key is shown only here."""
         authorization = request.environ.get("HTTP_AUTHORIZATION")
         check_captcha(authorization, request.body["captcha"], request.peer)
@@ -42,13 +43,13 @@ class AccountItem(Resource):
         return accounts.retrieve(request.tenant, request.path["account_id"])
 
     @operation.replace(ADMIN, requires_match=True)
-    def put(self, request: Request) -> Record:
+    def put(self, request: Request[AccountBody]) -> Record:
         """Replace the name and slug of your account; needs If-Match."""
         id = request.path["account_id"]
         return accounts.replace(request.tenant, id, request.body, request.if_match)
 
     @operation.update(ADMIN)
-    def patch(self, request: Request) -> Record:
+    def patch(self, request: Request[AccountBody]) -> Record:
         """Change the name or slug of your account."""
         id = request.path["account_id"]
         return accounts.update(request.tenant, id, request.change, request.if_match)

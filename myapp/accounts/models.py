@@ -12,7 +12,8 @@ from uuid_utils.compat import uuid7
 
 from myapp import access, audit, db, tables
 from myapp.access import EVERY_SCOPE, Principal, Role, Rule
-from myapp.api_keys.models import ApiKey, issue
+from myapp.accounts import shapes
+from myapp.api_keys.models import API_KEY, ApiKey, issue
 from myapp.contract import Contract
 from myapp.contract_rules import Schema
 from myapp.db import sql
@@ -25,7 +26,7 @@ from myapp.housekeeping import (
     remove_owned,
 )
 from myapp.passwords import PASSWORD
-from myapp.repository import Record, Values
+from myapp.repository import Record
 from myapp.sql_repository import SqlRepository
 from myapp.tables import UtcDateTime, Versioned
 from myapp.users.models import EMAIL, ready, users
@@ -52,7 +53,7 @@ PROPERTIES: dict[str, Schema] = {
     "created_at": {"type": "string", "format": "date-time", "readOnly": True},
     "updated_at": {"type": "string", "format": "date-time", "readOnly": True},
 }
-ACCOUNT = Contract(
+ACCOUNT = Contract[shapes.AccountBody, shapes.AccountDocument](
     "Account", description="A tenant: all else belongs to one.", properties=PROPERTIES
 )
 NEW_OWNER: dict[str, Schema] = {
@@ -66,12 +67,16 @@ NEW_OWNER: dict[str, Schema] = {
         "description": "The answer to the captcha, where the server asks for one.",
     },
 }
-NEW_ACCOUNT = Contract(
+NEW_ACCOUNT = Contract[shapes.NewAccountBody, shapes.NewAccountDocument](
     "NewAccount",
     description="A new account, its owner, and a first API key, shown only here.",
     properties=PROPERTIES
     | NEW_OWNER
     | {"api_key": {"type": "string", "maxLength": 100, "readOnly": True}},
+)
+
+FIRST_KEY = API_KEY.validate(
+    {"name": "first key", "role": "owner", "scopes": [EVERY_SCOPE]}
 )
 
 
@@ -133,20 +138,19 @@ def check_captcha(authorization: str | None, answer: str | None, peer: str) -> N
 
 
 def sign_up(
-    values: Values, id: UUID | None = None, secret: bytes | None = None
+    values: shapes.NewAccountBody, id: UUID | None = None, secret: bytes | None = None
 ) -> Record:
     """Open an account with its owner and a first key; return it as NEW_ACCOUNT.
 
     Raises Conflict where the slug is taken.
     """
     tenant = id or uuid7()
-    key_of_owner = {"name": "first key", "role": "owner", "scopes": [EVERY_SCOPE]}
-    named = {field: values[field] for field in ("name", "slug")}
+    named = {"name": values["name"], "slug": values["slug"]}
     owner = ready(values["email"], values["password"], name=None, role="owner")
     with db.transaction(tenant):
         account = accounts.create(tenant, named)
         users.create(tenant, owner)
-        key = issue(tenant, key_of_owner, secret).values[-1]
+        key = issue(tenant, FIRST_KEY, secret).values[-1]
     return Record((*account.values, key), account.version)
 
 

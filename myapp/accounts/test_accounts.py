@@ -421,7 +421,7 @@ def test_delete_ends_every_key_of_the_account(acme, rival, pass_time):
     assert acme.delete(address(acme)).status_code == 204
     pass_time(seconds=1)
     assert acme.get(address(acme)).status_code == 401
-    assert admin.get("/v1/customers").status_code == 401
+    assert admin.get("/v1/sample_customers").status_code == 401
     assert rival.get(address(rival)).status_code == 200
 
 
@@ -434,7 +434,7 @@ def test_delete_ends_every_session_and_login_of_the_account(acme, pass_time):
     assert user.delete(address(acme)).status_code == 204
     pass_time(seconds=1)
     for ended in (user, member, machine):
-        assert ended.get("/v1/customers").status_code == 401
+        assert ended.get("/v1/sample_customers").status_code == 401
     body = {"account": slug, "username": OWNER, "password": PASSWORD}
     assert acme.client.post("/v1/auth/login", json=body).status_code == 401
 
@@ -486,12 +486,11 @@ def test_delete_by_an_admin_answers_403_and_closes_nothing(acme, pass_time):
 def test_purge_removes_all_that_a_closed_account_owned(
     app, acme, redis, purge, pass_time
 ):
-    acme.post("/v1/customers", json=CUSTOMER)
-    acme.post("/v1/checkout_sessions", json=SESSION)
+    acme.post("/v1/sample_checkouts", json=SESSION)
     acme.delete(address(acme))
     acme.with_key("viewer", ["*"])
     before = rows_of(app, acme.account_id)
-    assert before["accounts"] and before["api_keys"] and before["customers"]
+    assert before["accounts"] and before["users"] and before["api_keys"]
     pass_time(days=31)
     assert "closed accounts" in purge()
     left = {name for name, rows in rows_of(app, acme.account_id).items() if rows}
@@ -500,8 +499,8 @@ def test_purge_removes_all_that_a_closed_account_owned(
 
 
 def test_purge_leaves_other_accounts_alone(app, acme, rival, redis, purge, pass_time):
-    rival.post("/v1/customers", json=CUSTOMER)
-    opened = rival.post("/v1/checkout_sessions", json=SESSION)
+    rival.post("/v1/sample_customers", json=CUSTOMER)
+    opened = rival.post("/v1/sample_checkouts", json=SESSION)
     before = rows_of(app, rival.account_id)
     acme.delete(address(acme))
     pass_time(days=31)

@@ -8,6 +8,7 @@ from myapp.api_keys.models import (
     api_keys,
     issue,
 )
+from myapp.api_keys.shapes import ApiKeyBody
 from myapp.operations import operation
 from myapp.reach import change_within, remove_within
 from myapp.repository import Page, Record
@@ -25,7 +26,7 @@ class ApiKeyList(Resource):
         return api_keys.list(request.tenant, request.page)
 
     @operation.create(ADMIN, answers=NEW_API_KEY)
-    def post(self, request: Request) -> Record:
+    def post(self, request: Request[ApiKeyBody]) -> Record:
         """Make an API key within your own role and scopes; it is shown only here."""
         refuse_beyond(request.principal, request.body)
         return issue(request.tenant, request.body)
@@ -39,7 +40,7 @@ class ApiKeyItem(Resource):
         return api_keys.retrieve(request.tenant, request.path["api_key_id"])
 
     @operation.replace(ADMIN)
-    def put(self, request: Request) -> Record:
+    def put(self, request: Request[ApiKeyBody]) -> Record:
         """Replace the name, role and scopes of an API key."""
         id, body = request.path["api_key_id"], request.body
         principal, tenant = request.principal, request.tenant
@@ -48,7 +49,7 @@ class ApiKeyItem(Resource):
         )
 
     @operation.update(ADMIN)
-    def patch(self, request: Request) -> Record:
+    def patch(self, request: Request[ApiKeyBody]) -> Record:
         """Change the name, role or scopes of an API key."""
         id, change = request.path["api_key_id"], request.change
         principal, tenant = request.principal, request.tenant

@@ -17,11 +17,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from myapp import access, tables
 from myapp.access import ROLES, SCOPE, Principal, Role
+from myapp.api_keys import shapes
 from myapp.contract import Contract
 from myapp.contract_rules import Schema
 from myapp.db import sql
 from myapp.errors import Unavailable
-from myapp.repository import Record, Values
+from myapp.repository import Record
 from myapp.sql_repository import SqlRepository
 from myapp.statement import Statement
 from myapp.tables import TenantOwned, UtcDateTime
@@ -47,7 +48,7 @@ PROPERTIES: dict[str, Schema] = {
         "maxItems": 50,
         "uniqueItems": True,
         "description": "What the key may do; `*` for everything its role may.",
-        "examples": [["customers:read", "customers:write"]],
+        "examples": [["users:read", "users:write"]],
     },
     "last_used_at": {
         "type": ["string", "null"],
@@ -57,10 +58,10 @@ PROPERTIES: dict[str, Schema] = {
     },
     "created_at": {"type": "string", "format": "date-time", "readOnly": True},
 }
-API_KEY = Contract(
+API_KEY = Contract[shapes.ApiKeyBody, shapes.ApiKeyDocument](
     "ApiKey", description="A machine's credential.", properties=PROPERTIES
 )
-NEW_API_KEY = Contract(
+NEW_API_KEY = Contract[shapes.NewApiKeyBody, shapes.NewApiKeyDocument](
     "NewApiKey",
     description="A machine's credential, with the key, which is shown only here.",
     properties=PROPERTIES
@@ -84,7 +85,9 @@ class ApiKey(TenantOwned, sql.Model):
 api_keys = SqlRepository(ApiKey, API_KEY)
 
 
-def issue(tenant: UUID, values: Values, secret: bytes | None = None) -> Record:
+def issue(
+    tenant: UUID, values: shapes.ApiKeyBody, secret: bytes | None = None
+) -> Record:
     """Store a new key; return it as NEW_API_KEY, with the key at the end."""
     key = new_token(PREFIX, tenant, secret)
     record = api_keys.create(tenant, values, key_sha256=digest(key))

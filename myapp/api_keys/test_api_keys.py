@@ -14,9 +14,13 @@ from tests.answers import broken
 from tests.tables import rows_of, statements
 
 URL = "/v1/api_keys"
-IMPORT = {"name": "nightly import", "role": "member", "scopes": ["customers:write"]}
+IMPORT = {
+    "name": "nightly import",
+    "role": "member",
+    "scopes": ["sample_customers:write"],
+}
 CUSTOMER = {"name": "Ada Lovelace", "email": "ada@example.com"}
-ADMIN_SCOPES = ["api_keys:read", "api_keys:write", "customers:read"]
+ADMIN_SCOPES = ["api_keys:read", "api_keys:write", "sample_customers:read"]
 
 
 @pytest.fixture
@@ -97,13 +101,13 @@ def test_create_stores_the_sha256_of_the_key_and_nothing_else_of_it(app, acme, m
 
 def test_create_makes_a_key_that_is_good_at_once(acme, made):
     machine = holder(acme, made)
-    assert machine.post("/v1/customers", json=CUSTOMER).status_code == 201
+    assert machine.post("/v1/sample_customers", json=CUSTOMER).status_code == 201
 
 
 def test_create_leaves_the_other_keys_alive(acme, made):
     second = acme.post(URL, json=IMPORT)
     for live in (made, second):
-        sent = holder(acme, live).post("/v1/customers", json=CUSTOMER)
+        sent = holder(acme, live).post("/v1/sample_customers", json=CUSTOMER)
         assert sent.status_code == 201
     assert acme.get(URL).status_code == 200
 
@@ -120,10 +124,14 @@ def test_create_leaves_the_other_keys_alive(acme, made):
             {"scopes": ["a:read", "a:read"]}, {("/scopes", "uniqueItems")}, id="twice"
         ),
         pytest.param(
-            {"scopes": ["*", "customers"]}, {("/scopes/1", "pattern")}, id="no-verb"
+            {"scopes": ["*", "sample_customers"]},
+            {("/scopes/1", "pattern")},
+            id="no-verb",
         ),
         pytest.param(
-            {"scopes": ["customers:*"]}, {("/scopes/0", "pattern")}, id="wildcard"
+            {"scopes": ["sample_customers:*"]},
+            {("/scopes/0", "pattern")},
+            id="wildcard",
         ),
         pytest.param({"scopes": [1]}, {("/scopes/0", "type")}, id="number"),
         pytest.param(
@@ -144,11 +152,13 @@ def test_create_with_an_invalid_body_answers_400(acme, own, rules):
 @pytest.mark.parametrize(
     "own",
     [
-        pytest.param({"role": "owner", "scopes": ["customers:read"]}, id="role"),
-        pytest.param({"role": "viewer", "scopes": ["customers:write"]}, id="scope"),
+        pytest.param({"role": "owner", "scopes": ["sample_customers:read"]}, id="role"),
+        pytest.param(
+            {"role": "viewer", "scopes": ["sample_customers:write"]}, id="scope"
+        ),
         pytest.param({"role": "viewer", "scopes": ["*"]}, id="every-scope"),
         pytest.param(
-            {"role": "viewer", "scopes": ["customers:read", "accounts:read"]},
+            {"role": "viewer", "scopes": ["sample_customers:read", "accounts:read"]},
             id="one-scope-of-two",
         ),
     ],
@@ -173,27 +183,27 @@ def test_create_by_a_member_answers_403(acme):
 
 
 def test_a_key_without_the_scope_answers_403_and_names_it(acme):
-    reader = acme.with_key("owner", ["customers:read"])
-    assert reader.get("/v1/customers").status_code == 200
-    refused = reader.post("/v1/customers", json=CUSTOMER)
+    reader = acme.with_key("owner", ["sample_customers:read"])
+    assert reader.get("/v1/sample_customers").status_code == 200
+    refused = reader.post("/v1/sample_customers", json=CUSTOMER)
     assert refused.status_code == 403
     challenge = refused.headers["WWW-Authenticate"]
     assert challenge.startswith("Bearer ")
     assert 'error="insufficient_scope"' in challenge
-    assert 'scope="customers:write"' in challenge
-    assert acme.get("/v1/customers").json["items"] == []
+    assert 'scope="sample_customers:write"' in challenge
+    assert acme.get("/v1/sample_customers").json["items"] == []
 
 
 def test_a_key_without_the_role_answers_403_whatever_its_scopes(acme):
-    viewer = acme.with_key("viewer", ["*", "customers:write"])
-    assert viewer.get("/v1/customers").status_code == 200
-    refused = viewer.post("/v1/customers", json=CUSTOMER)
+    viewer = acme.with_key("viewer", ["*", "sample_customers:write"])
+    assert viewer.get("/v1/sample_customers").status_code == 200
+    refused = viewer.post("/v1/sample_customers", json=CUSTOMER)
     assert refused.status_code == 403
     assert "WWW-Authenticate" not in refused.headers
 
 
 def test_a_key_to_write_does_not_read(acme, made):
-    assert holder(acme, made).get("/v1/customers").status_code == 403
+    assert holder(acme, made).get("/v1/sample_customers").status_code == 403
 
 
 def test_a_mistyped_key_answers_401_without_a_query(app, acme):
@@ -201,7 +211,7 @@ def test_a_mistyped_key_answers_401_without_a_query(app, acme):
         other = ascii_letters[(ascii_letters.find(letter) + 1) % len(ascii_letters)]
         mistyped = acme.key[:place] + other + acme.key[place + 1 :]
         with statements(app) as executed:
-            refused = Actor(acme.client, "", mistyped).get("/v1/customers")
+            refused = Actor(acme.client, "", mistyped).get("/v1/sample_customers")
         assert (refused.status_code, executed) == (401, []), place
 
 
@@ -220,7 +230,7 @@ def test_a_mistyped_key_answers_401_without_a_query(app, acme):
 )
 def test_a_malformed_key_answers_401_without_a_query(app, acme, change):
     with statements(app) as executed:
-        refused = Actor(acme.client, "", change(acme.key)).get("/v1/customers")
+        refused = Actor(acme.client, "", change(acme.key)).get("/v1/sample_customers")
     assert refused.status_code == 401
     assert 'error="invalid_token"' in refused.headers["WWW-Authenticate"]
     assert executed == []
@@ -231,7 +241,7 @@ def test_the_use_of_a_key_is_noted_once_a_minute(acme, made, pass_time):
 
     def used_after(seconds):
         pass_time(seconds=seconds)
-        machine.post("/v1/customers", json=CUSTOMER)
+        machine.post("/v1/sample_customers", json=CUSTOMER)
         return acme.get(made.location).json["last_used_at"]
 
     first = used_after(0)
@@ -241,7 +251,7 @@ def test_the_use_of_a_key_is_noted_once_a_minute(acme, made, pass_time):
 
 
 def test_the_use_of_a_key_changes_neither_version_nor_etag(app, acme, made):
-    holder(acme, made).post("/v1/customers", json=CUSTOMER)
+    holder(acme, made).post("/v1/sample_customers", json=CUSTOMER)
     shown = acme.get(made.location)
     used_at = shown.json["last_used_at"]
     assert shown.json == without_key(made.json) | {"last_used_at": used_at}
@@ -255,7 +265,11 @@ def test_a_use_that_cannot_be_noted_fails_no_request(app, acme, made, monkeypatc
         raise Unavailable()
 
     monkeypatch.setattr(models._NOTE_USE, "all", unavailable)
-    assert acme.with_key("viewer", ["customers:read"]).get("/v1/customers").json
+    assert (
+        acme.with_key("viewer", ["sample_customers:read"])
+        .get("/v1/sample_customers")
+        .json
+    )
 
 
 # --- retrieve
@@ -284,7 +298,7 @@ def test_every_operation_on_another_accounts_key_answers_404(made, rival, acme, 
 
 
 def test_replace_writes_name_role_and_scopes(acme, made):
-    body = {"name": "import", "role": "viewer", "scopes": ["customers:read"]}
+    body = {"name": "import", "role": "viewer", "scopes": ["sample_customers:read"]}
     changed = acme.put(made.location, json=body)
     assert changed.status_code == 200
     assert changed.headers["ETag"] != made.headers["ETag"]
@@ -294,10 +308,10 @@ def test_replace_writes_name_role_and_scopes(acme, made):
 
 def test_replace_limits_a_key_in_use_within_a_second(acme, made, pass_time):
     machine = holder(acme, made)
-    assert machine.post("/v1/customers", json=CUSTOMER).status_code == 201
+    assert machine.post("/v1/sample_customers", json=CUSTOMER).status_code == 201
     acme.put(made.location, json=IMPORT | {"role": "viewer"})
     pass_time(seconds=1)
-    assert machine.post("/v1/customers", json=CUSTOMER).status_code == 403
+    assert machine.post("/v1/sample_customers", json=CUSTOMER).status_code == 403
 
 
 def test_replace_with_an_old_etag_answers_412_and_changes_nothing(acme, made):
@@ -317,9 +331,11 @@ def test_replace_with_an_invalid_body_answers_400(acme, made):
 
 
 def test_update_changes_what_it_names(acme, made):
-    changed = acme.merge(made.location, {"scopes": ["customers:read"]})
+    changed = acme.merge(made.location, {"scopes": ["sample_customers:read"]})
     assert changed.status_code == 200
-    assert changed.json == without_key(made.json) | {"scopes": ["customers:read"]}
+    assert changed.json == without_key(made.json) | {
+        "scopes": ["sample_customers:read"]
+    }
     assert acme.get(made.location).json == changed.json
 
 
@@ -343,7 +359,7 @@ def test_update_that_fails_changes_nothing(acme, made, step, status):
     [
         pytest.param({"role": "owner"}, id="role"),
         pytest.param({"scopes": ["*"]}, id="every-scope"),
-        pytest.param({"scopes": ["customers:write"]}, id="one-scope"),
+        pytest.param({"scopes": ["sample_customers:write"]}, id="one-scope"),
     ],
 )
 def test_update_of_ones_own_key_cannot_strengthen_it(acme, admin, change):
@@ -359,7 +375,9 @@ def test_update_of_ones_own_key_cannot_strengthen_it(acme, admin, change):
     "change",
     [
         pytest.param({"name": "mine"}, id="rename"),
-        pytest.param({"role": "viewer", "scopes": ["customers:read"]}, id="weaken"),
+        pytest.param(
+            {"role": "viewer", "scopes": ["sample_customers:read"]}, id="weaken"
+        ),
     ],
 )
 def test_update_of_a_stronger_key_answers_403(acme, admin, made, change):
@@ -376,21 +394,21 @@ def test_update_of_a_stronger_key_answers_403(acme, admin, made, change):
 
 def test_delete_revokes_the_key_within_a_second(acme, made, pass_time):
     machine = holder(acme, made)
-    assert machine.post("/v1/customers", json=CUSTOMER).status_code == 201
+    assert machine.post("/v1/sample_customers", json=CUSTOMER).status_code == 201
     assert acme.delete(made.location).status_code == 204
     assert acme.get(made.location).status_code == 404
     pass_time(seconds=1)
-    assert machine.post("/v1/customers", json=CUSTOMER).status_code == 401
+    assert machine.post("/v1/sample_customers", json=CUSTOMER).status_code == 401
 
 
 def test_delete_revokes_the_key_in_another_worker_within_a_second(
     acme, made, start_app, pass_time
 ):
     elsewhere = Actor(start_app().test_client(), acme.account_id, made.json["key"])
-    assert elsewhere.post("/v1/customers", json=CUSTOMER).status_code == 201
+    assert elsewhere.post("/v1/sample_customers", json=CUSTOMER).status_code == 201
     acme.delete(made.location)
     pass_time(seconds=1)
-    assert elsewhere.post("/v1/customers", json=CUSTOMER).status_code == 401
+    assert elsewhere.post("/v1/sample_customers", json=CUSTOMER).status_code == 401
 
 
 def test_delete_of_ones_own_key_ends_it(acme, pass_time):
@@ -404,7 +422,7 @@ def test_delete_leaves_the_key_that_takes_over(acme, made, pass_time):
     successor = holder(acme, acme.post(URL, json=IMPORT))
     acme.delete(made.location)
     pass_time(seconds=1)
-    assert successor.post("/v1/customers", json=CUSTOMER).status_code == 201
+    assert successor.post("/v1/sample_customers", json=CUSTOMER).status_code == 201
 
 
 def test_delete_beyond_the_callers_reach_answers_403(acme, admin, made, pass_time):

@@ -1,10 +1,13 @@
-"""The audit: the contract and the repository; `myapp.audit` has table and writing."""
+"""The audit: contract and repository; `myapp.audit` has table and writing."""
+
+from typing import Any
 
 from myapp.audit import AuditEntry
+from myapp.audit_entries.shapes import AuditEntryDocument
 from myapp.contract import Contract
 from myapp.sql_repository import SqlRepository
 
-AUDIT_ENTRY = Contract(
+AUDIT_ENTRY = Contract[Any, AuditEntryDocument](
     "AuditEntry",
     description="One committed change of something that an account owns in SQL.",
     properties={
@@ -24,14 +27,14 @@ AUDIT_ENTRY = Contract(
             "maxLength": 120,
             "readOnly": True,
             "description": "By which operation of this API; null: by none.",
-            "examples": ["customers_replace"],
+            "examples": ["users_update"],
         },
         "resource": {
             "type": "string",
             "maxLength": 63,
             "readOnly": True,
             "description": "Of which kind the changed object is.",
-            "examples": ["customers"],
+            "examples": ["users"],
         },
         "object_id": {"type": "string", "format": "uuid", "readOnly": True},
         "version": {

@@ -13,13 +13,13 @@ from sqlalchemy.exc import IntegrityError
 from myapp import audit, db
 from myapp.accounts.models import accounts
 from myapp.audit import AuditEntry
-from myapp.customers.models import CUSTOMER, Customer, customers
 from myapp.errors import Conflict, Forbidden, NotFound, PreconditionFailed
 from myapp.sql_repository import SqlRepository
+from tests.sample_customers import CUSTOMER, Customer, customers
 from tests.tables import statements
 
 URL = "/v1/audit_entries"
-CUSTOMERS = "/v1/customers"
+CUSTOMERS = "/v1/sample_customers"
 ADA = {"name": "Ada Lovelace", "email": "ada@example.com"}
 GRACE = {"name": "Grace Hopper", "email": "ada@example.com"}
 SESSION = {"amount": 1, "currency": "EUR", "success_url": "https://acme.example/"}
@@ -68,20 +68,20 @@ def kept(tenant):
 def test_list_shows_the_newest_entry_first(acme, ada):
     acme.put(ada.location, json=GRACE)
     acme.delete(ada.location)
-    assert written(entries(acme, resource="customers")) == [
-        ("customers_delete", 2, []),
-        ("customers_replace", 2, ["name"]),
-        ("customers_create", 1, ["email", "name"]),
+    assert written(entries(acme, resource="sample_customers")) == [
+        ("sample_customers_delete", 2, []),
+        ("sample_customers_replace", 2, ["name"]),
+        ("sample_customers_create", 1, ["email", "name"]),
     ]
 
 
 @pytest.mark.parametrize(
     "query",
     [
-        {"resource": "customers"},
-        {"operation": "customers_create"},
+        {"resource": "sample_customers"},
+        {"operation": "sample_customers_create"},
         {"object_id": "its own"},
-        {"principal": "another key", "resource": "customers"},
+        {"principal": "another key", "resource": "sample_customers"},
     ],
     ids=lambda query: next(iter(query)),
 )
@@ -108,7 +108,7 @@ def test_list_of_another_account_shows_nothing_of_ours(acme, rival, ada):
     [
         ("owner", "*", 200),
         ("admin", "audit_entries:read", 200),
-        ("admin", "customers:read", 403),
+        ("admin", "sample_customers:read", 403),
         ("member", "*", 403),
         ("viewer", "*", 403),
     ],
@@ -137,19 +137,24 @@ def test_nothing_is_written_through_the_api(acme, ada, method):
 
 
 def test_entry_names_principal_operation_object_and_request(acme, ada):
-    key = acme.with_key("member", ["customers:write"])
+    key = acme.with_key("member", ["sample_customers:write"])
     keys = acme.get("/v1/api_keys").json["items"]
     changed = key.put(ada.location, {"X-Request-Id": "the-request-of-a-test"}, json=ADA)
     entry = about(acme, ada)[-1]
-    assert (entry["resource"], entry["object_id"]) == ("customers", ada.json["id"])
+    assert (entry["resource"], entry["object_id"]) == (
+        "sample_customers",
+        ada.json["id"],
+    )
     assert entry["principal"] == f"api_key:{keys[0]['id']}"
-    assert entry["operation"] == "customers_replace"
+    assert entry["operation"] == "sample_customers_replace"
     assert entry["request_id"] == "the-request-of-a-test"
     assert changed.headers["X-Request-Id"] == "the-request-of-a-test"
 
 
 def test_create_is_noted_with_all_that_was_written(acme, ada):
-    assert written(about(acme, ada)) == [("customers_create", 1, ["email", "name"])]
+    assert written(about(acme, ada)) == [
+        ("sample_customers_create", 1, ["email", "name"])
+    ]
 
 
 @pytest.mark.parametrize(
@@ -164,7 +169,7 @@ def test_create_is_noted_with_all_that_was_written(acme, ada):
 )
 def test_replace_is_noted_with_the_fields_that_differ(acme, ada, body, fields):
     assert acme.put(ada.location, json=body).status_code == 200
-    assert written(about(acme, ada))[1:] == [("customers_replace", 2, fields)]
+    assert written(about(acme, ada))[1:] == [("sample_customers_replace", 2, fields)]
 
 
 def test_update_is_noted_with_the_fields_that_differ(acme, ada):
@@ -172,16 +177,16 @@ def test_update_is_noted_with_the_fields_that_differ(acme, ada):
     acme.merge(ada.location, {"name": "Augusta", "email": ADA["email"]})
     acme.json_patch(ada.location, [step])
     assert written(about(acme, ada))[1:] == [
-        ("customers_update", 2, ["name"]),
-        ("customers_update", 3, ["email"]),
+        ("sample_customers_update", 2, ["name"]),
+        ("sample_customers_update", 3, ["email"]),
     ]
 
 
 def test_update_of_a_json_field_is_noted_if_it_differs(acme):
-    body = {"name": "key", "role": "viewer", "scopes": ["customers:read"]}
+    body = {"name": "key", "role": "viewer", "scopes": ["sample_customers:read"]}
     made = acme.post("/v1/api_keys", json=body)
     url = f"/v1/api_keys/{made.json['id']}"
-    acme.merge(url, {"scopes": ["customers:read"]})
+    acme.merge(url, {"scopes": ["sample_customers:read"]})
     acme.merge(url, {"scopes": ["*"]})
     fields = [entry["fields"] for entry in about(acme, made)]
     assert fields == [["key_sha256", "name", "role", "scopes"], [], ["scopes"]]
@@ -190,7 +195,7 @@ def test_update_of_a_json_field_is_noted_if_it_differs(acme):
 def test_delete_is_noted_with_the_last_version(acme, ada):
     acme.put(ada.location, json=GRACE)
     acme.delete(ada.location)
-    assert written(about(acme, ada))[2:] == [("customers_delete", 2, [])]
+    assert written(about(acme, ada))[2:] == [("sample_customers_delete", 2, [])]
 
 
 def test_sign_up_by_nobody_is_noted_as_anonymous(acme):
@@ -223,7 +228,7 @@ def test_no_value_is_in_any_entry(acme, tenant):
     acme.delete(made.location)
     key = acme.with_key("viewer", ["*"])
     found = str(kept(tenant))
-    assert "customers_delete" in found
+    assert "sample_customers_delete" in found
     for secret in (canary, acme.key, key.key, "example.com"):
         assert secret not in found
 
@@ -269,7 +274,7 @@ def test_read_and_use_of_a_key_are_not_noted(acme, ada, pass_time):
 
 def test_change_in_redis_is_not_noted(acme):
     before = entries(acme)
-    made = acme.post("/v1/checkout_sessions", json=SESSION)
+    made = acme.post("/v1/sample_checkouts", json=SESSION)
     assert acme.merge(made.location, {"amount": 2}).status_code == 200
     assert acme.post(f"{made.location}/complete").status_code == 200
     assert acme.delete(made.location).status_code == 204

@@ -11,7 +11,6 @@ from hashlib import sha256
 from hmac import compare_digest
 from html import escape
 from secrets import token_urlsafe
-from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -26,8 +25,10 @@ from myapp.auth.grants import user_of
 from myapp.auth.parties import OAuthRequest
 from myapp.auth.protocol import FORM, NOT_STORED, read_form, read_parameters
 from myapp.auth.server import server
+from myapp.auth.shapes import ConsentBody
 from myapp.errors import BadRequest, Forbidden, Problem, Reply, Unauthorized
 from myapp.kinds import Protocol
+from myapp.repository import Values
 from myapp.request import Request
 from myapp.secret_key import derived
 
@@ -88,10 +89,10 @@ def ask(request: Request) -> Reply:
     return _ask(request, AUTHORIZATION.validate(dict(request.query)))
 
 
-def answer(request: Request) -> Reply:
+def answer(request: Request[ConsentBody]) -> Reply:
     """Carry out what the user has decided; raise Forbidden for a forged form."""
-    sent = request.body
-    asked = {name: sent[name] for name in AUTHORIZATION.writable if sent[name]}
+    sent, known = request.body, AUTHORIZATION.properties
+    asked = {name: value for name, value in sent.items() if name in known and value}
     _refuse_forged(request, asked, sent["csrf_token"] or "")
     oauth = OAuthRequest(request, asked)
     try:
@@ -108,7 +109,7 @@ def answer(request: Request) -> Reply:
     return reply
 
 
-def _ask(request: Request, asked: dict[str, Any], *, wrong: str | None = None) -> Reply:
+def _ask(request: Request, asked: Values, *, wrong: str | None = None) -> Reply:
     """Show the form; again with the address that came with a wrong password."""
     oauth = OAuthRequest(request, asked)
     try:
@@ -192,12 +193,12 @@ def _cookie(nonce: str) -> str:
     )
 
 
-def _token(nonce: str, asked: dict[str, Any]) -> str:
+def _token(nonce: str, asked: Values) -> str:
     """Return what ties a form to a browser and to what was asked for."""
     return derived("consent", msgspec.json.encode([nonce, sorted(asked.items())])).hex()
 
 
-def _refuse_forged(request: Request, asked: dict[str, Any], token: str) -> None:
+def _refuse_forged(request: Request, asked: Values, token: str) -> None:
     nonce = _nonce(request)
     if not nonce or not compare_digest(_token(nonce, asked), token):
         raise Forbidden("This form was not made here, or not for you: start again.")

@@ -2,7 +2,7 @@
 
 from myapp.access import PUBLIC
 from myapp.api import FeatureApi, Resource
-from myapp.auth import consent
+from myapp.auth import consent, shapes
 from myapp.auth.consent import PAGES
 from myapp.auth.forms import (
     AUTHORIZATION_FIELDS,
@@ -38,7 +38,7 @@ class Login(Resource):
     @operation.action(
         PUBLIC, accepts=LOGIN, answers=TOKENS, problems=(Unauthorized, TooManyRequests)
     )
-    def post(self, request: Request) -> Record:
+    def post(self, request: Request[shapes.LoginBody]) -> Record:
         """Sign in with a password."""
         return sign_in(**request.body, origin=origin_of(request))
 
@@ -48,7 +48,7 @@ class PasswordReset(Resource):
     @operation.action(
         PUBLIC, accepts=PASSWORD_RESET, problems=(TooManyRequests,), status=202
     )
-    def post(self, request: Request) -> Reply:
+    def post(self, request: Request[shapes.PasswordResetBody]) -> Reply:
         """Have a way to a new password mailed; 202 whoever asks."""
         ask_for_reset(**request.body, address=request.peer)
         return Reply(202)
@@ -57,7 +57,7 @@ class PasswordReset(Resource):
 @api.route("/password-reset/confirm")
 class PasswordResetConfirmation(Resource):
     @operation.action(PUBLIC, accepts=NEW_PASSWORD, problems=(Unprocessable,))
-    def post(self, request: Request) -> None:
+    def post(self, request: Request[shapes.NewPasswordBody]) -> None:
         """Choose another password; every session of the user ends."""
         reset_password(**request.body)
 
@@ -71,7 +71,7 @@ class Token(Resource):
         problems=(Unauthorized, TooManyRequests),
         speaks=OAUTH,
     )
-    def post(self, request: Request) -> Reply:
+    def post(self, request: Request[shapes.TokenRequestBody]) -> Reply:
         """Exchange a code, a refresh token or a client's credentials for a token."""
         reply: Reply = server.create_token_response(OAuthRequest(request, request.body))
         return reply
@@ -91,7 +91,7 @@ class Authorization(Resource):
         speaks=PAGES,
         status=303,
     )
-    def post(self, request: Request) -> Reply:
+    def post(self, request: Request[shapes.ConsentBody]) -> Reply:
         """Carry out what the user has decided, and send the client a code."""
         return consent.answer(request)
 
@@ -101,7 +101,7 @@ class Revocation(Resource):
     @operation.action(
         PUBLIC, accepts=REVOCATION, problems=(Unauthorized,), speaks=OAUTH, status=200
     )
-    def post(self, request: Request) -> Reply:
+    def post(self, request: Request[shapes.RevocationBody]) -> Reply:
         """End the session of a token (RFC 7009); 200 for an unknown token, too."""
         reply = _endpoint("revocation", request)
         return Reply(200, headers=NOT_STORED) if reply.status == 200 else reply
@@ -116,7 +116,7 @@ class Introspection(Resource):
         problems=(Unauthorized,),
         speaks=OAUTH,
     )
-    def post(self, request: Request) -> Reply:
+    def post(self, request: Request[shapes.IntrospectionBody]) -> Reply:
         """Tell a client about a token of its own (RFC 7662)."""
         return _endpoint("introspection", request)
 

@@ -1,5 +1,8 @@
 """What OAuth requests carry: the contracts of the forms and of the query."""
 
+from typing import Any
+
+from myapp.auth import shapes
 from myapp.contract import Contract
 from myapp.contract_rules import Schema
 
@@ -18,7 +21,7 @@ CLIENT_FIELDS: dict[str, Schema] = {
     "client_id": _text(64),
     "client_secret": _text(200),
 }
-TOKEN_REQUEST = Contract(
+TOKEN_REQUEST = Contract[shapes.TokenRequestBody](
     "TokenRequest",
     description="What a token is asked for with (RFC 6749); a client may use Basic.",
     properties={
@@ -43,13 +46,13 @@ TOKEN_FIELDS: dict[str, Schema] = {
     "token_type_hint": _text(100),
     **CLIENT_FIELDS,
 }
-REVOCATION = Contract(
+REVOCATION = Contract[shapes.RevocationBody](
     "Revocation", description="What to revoke (RFC 7009).", properties=TOKEN_FIELDS
 )
-INTROSPECTION = Contract(
+INTROSPECTION = Contract[shapes.IntrospectionBody](
     "Introspection", description="What to look at (RFC 7662).", properties=TOKEN_FIELDS
 )
-TOKEN_STATE = Contract(
+TOKEN_STATE = Contract[Any, shapes.TokenStateDocument](
     "TokenState",
     description="Whether a token of yours is alive, and what it stands for.",
     properties={
@@ -89,12 +92,12 @@ AUTHORIZATION_FIELDS: dict[str, Schema] = {
     "code_challenge": _text(128, description="PKCE (RFC 7636)."),
     "code_challenge_method": _text(10, description="`S256`"),
 }
-AUTHORIZATION = Contract(
+AUTHORIZATION = Contract[shapes.AuthorizationBody](
     "Authorization",
     description="What a client asks a user for (RFC 6749, section 4.1).",
     properties=AUTHORIZATION_FIELDS,
 )
-CONSENT = Contract(
+CONSENT = Contract[shapes.ConsentBody](
     "Consent",
     description="The form of the consent page.",
     properties={

@@ -36,6 +36,7 @@ from myapp.auth.parties import (
     SessionToken,
     covers,
 )
+from myapp.auth.shapes import TokensDocument
 from myapp.sessions.models import Origin, Tokens, begin, issue, renew, session_of
 
 CLIENT_AUTHENTICATION = ["none", "client_secret_basic", "client_secret_post"]
@@ -71,7 +72,7 @@ class ClientCredentialsGrant(Grant, grants.ClientCredentialsGrant):
 
     TOKEN_ENDPOINT_AUTH_METHODS = CLIENT_AUTHENTICATION[1:]
 
-    def generate_token(self, **_: Any) -> dict[str, Any]:
+    def generate_token(self, **_: Any) -> TokensDocument:
         """Begin a session of the client."""
         row, origin = self._client.row, self.request.origin
         return _answer(issue(begin(row.account_id, self._scopes(), origin, client=row)))
@@ -101,7 +102,7 @@ class PasswordGrant(Grant, grants.ResourceOwnerPasswordCredentialsGrant):
         self.request.client = super().authenticate_token_endpoint_client()
         return self._client
 
-    def generate_token(self, **_: Any) -> dict[str, Any]:
+    def generate_token(self, **_: Any) -> TokensDocument:
         """Begin a session of the user."""
         row = self._client.row
         grant = begin_for(
@@ -149,7 +150,7 @@ class CodeGrant(Grant, grants.AuthorizationCodeGrant):
         """Return who has consented; the session that begins asks for the user."""
         return authorization_code
 
-    def generate_token(self, **_: Any) -> dict[str, Any]:
+    def generate_token(self, **_: Any) -> TokensDocument:
         """Begin the session that the user has consented to."""
         tokens = redeem(
             self.request.authorization_code.row,
@@ -208,7 +209,7 @@ class RefreshGrant(Grant, grants.RefreshTokenGrant):
 
     def issue_token(
         self, user: SessionToken, refresh_token: SessionToken
-    ) -> dict[str, Any]:
+    ) -> TokensDocument:
         """Rotate the refresh token; raise InvalidGrantError where it was used."""
         session = refresh_token.found.session
         asked = scope_to_list(self.request.payload.scope) or session.scopes
@@ -232,6 +233,6 @@ def user_of(
     return check_password(tenant, "", username, password, origin.address)
 
 
-def _answer(tokens: Tokens) -> dict[str, Any]:
+def _answer(tokens: Tokens) -> TokensDocument:
     """Return tokens as RFC 6749 writes them, section 5.1."""
     return TOKENS.document(as_record(tokens))

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from myapp import background, db, housekeeping, tables, throttle
 from myapp.access import EVERY_SCOPE, NOBODY
+from myapp.auth import shapes
 from myapp.contract import Contract
 from myapp.contract_rules import Schema
 from myapp.db import sql
@@ -50,12 +51,12 @@ USERNAME: Schema = {
     "description": "The user's e-mail address.",
     "examples": ["ada@example.com"],
 }
-LOGIN = Contract(
+LOGIN = Contract[shapes.LoginBody](
     "Login",
     description="What a user signs in with.",
     properties={"account": ACCOUNT_SLUG, "username": USERNAME, "password": GIVEN},
 )
-TOKENS = Contract(
+TOKENS = Contract[Any, shapes.TokensDocument](
     "Tokens",
     description="An access token, and a refresh token that is good for one use.",
     properties={
@@ -83,12 +84,12 @@ TOKENS = Contract(
     },
     optional=("refresh_token",),
 )
-PASSWORD_RESET = Contract(
+PASSWORD_RESET = Contract[shapes.PasswordResetBody](
     "PasswordReset",
     description="Who has forgotten a password.",
     properties={"account": ACCOUNT_SLUG, "username": USERNAME},
 )
-NEW_PASSWORD = Contract(
+NEW_PASSWORD = Contract[shapes.NewPasswordBody](
     "NewPassword",
     description="The token of the mail, and the password that is chosen.",
     properties={"token": TOKEN, "password": PASSWORD},

@@ -29,7 +29,7 @@ from tests.tables import rows_of
 LOGIN = "/v1/auth/login"
 RESET = "/v1/auth/password-reset"
 ME = "/v1/users/me"
-URL = "/v1/customers"
+URL = "/v1/sample_customers"
 CUSTOMER = {"name": "Ada Lovelace", "email": "ada@example.com"}
 
 
@@ -190,7 +190,7 @@ def test_refresh_of_a_login_needs_no_client(acme, client, login):
 
 def test_refresh_of_a_login_may_ask_for_less(acme, client, login):
     token = login().json["refresh_token"]
-    less = refresh(client, token, scope="customers:read").json
+    less = refresh(client, token, scope="sample_customers:read").json
     reader = holder(acme, less["access_token"])
     assert reader.get(URL).status_code == 200
     assert reader.post(URL, json=CUSTOMER).status_code == 403
@@ -226,7 +226,7 @@ def test_revoke_signs_out_of_a_login(acme, client, login, pass_time):
 def test_client_credentials_answer_a_token_of_the_client(acme, reports):
     made = reports.credentials_token()
     assert made.status_code == 200
-    assert made.json["scope"] == "customers:read customers:write"
+    assert made.json["scope"] == "sample_customers:read sample_customers:write"
     service = holder(acme, made.json["access_token"])
     assert service.post(URL, json=CUSTOMER).status_code == 201
     assert service.get(ME).status_code == 403  # users:read is not among its scopes
@@ -250,12 +250,12 @@ def test_client_credentials_open_the_clients_account_alone(acme, rival):
 
 
 def test_authorize_shows_who_asks_for_what(acme, reports):
-    page = reports.ask(scope="customers:read")
+    page = reports.ask(scope="sample_customers:read")
     assert page.status_code == 200
     assert page.content_type == "text/html; charset=utf-8"
     assert "Acme Reports" in page.text and "<b>member</b>" in page.text
-    assert "<code>customers:read</code>" in page.text
-    assert "customers:write" not in page.text
+    assert "<code>sample_customers:read</code>" in page.text
+    assert "sample_customers:write" not in page.text
     assert "<code>https://reports.acme.example</code>" in page.text
     fields = form_of(page)
     assert fields.keys() == {*reports.question(scope="x"), "csrf_token"}
@@ -272,8 +272,8 @@ def test_authorize_leads_to_tokens_of_the_user(acme, reports):
 
 
 def test_authorize_for_fewer_scopes_leads_to_fewer(acme, reports):
-    tokens = reports.tokens(scope="customers:read")
-    assert tokens["scope"] == "customers:read"
+    tokens = reports.tokens(scope="sample_customers:read")
+    assert tokens["scope"] == "sample_customers:read"
     reader = holder(acme, tokens["access_token"])
     assert reader.get(URL).status_code == 200
     assert reader.post(URL, json=CUSTOMER).status_code == 403

@@ -7,6 +7,7 @@ from myapp.checkout_sessions.models import (
     checkout_sessions,
     complete,
 )
+from myapp.checkout_sessions.shapes import CheckoutSessionBody
 from myapp.errors import Conflict, NotFound, PreconditionFailed
 from myapp.operations import operation
 from myapp.repository import Page, Record
@@ -24,7 +25,7 @@ class CheckoutSessionList(Resource):
         return checkout_sessions.list(request.tenant, request.page)
 
     @operation.create(MEMBER)
-    def post(self, request: Request) -> Record:
+    def post(self, request: Request[CheckoutSessionBody]) -> Record:
         """Open a checkout session."""
         return checkout_sessions.create(request.tenant, request.body, status="open")
 
@@ -38,13 +39,13 @@ class CheckoutSessionItem(Resource):
         return checkout_sessions.retrieve(request.tenant, id)
 
     @operation.replace(MEMBER)
-    def put(self, request: Request) -> Record:
+    def put(self, request: Request[CheckoutSessionBody]) -> Record:
         """Replace a checkout session; it expires when it did."""
         id, body = request.path["checkout_session_id"], request.body
         return checkout_sessions.replace(request.tenant, id, body, request.if_match)
 
     @operation.update(MEMBER)
-    def patch(self, request: Request) -> Record:
+    def patch(self, request: Request[CheckoutSessionBody]) -> Record:
         """Change a checkout session; it expires when it did."""
         id, change = request.path["checkout_session_id"], request.change
         return checkout_sessions.update(request.tenant, id, change, request.if_match)

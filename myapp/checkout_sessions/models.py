@@ -3,12 +3,13 @@
 from datetime import timedelta
 from uuid import UUID
 
+from myapp.checkout_sessions.shapes import CheckoutSessionBody, CheckoutSessionDocument
 from myapp.contract import Contract
 from myapp.errors import Conflict
 from myapp.redis_repository import RedisRepository
-from myapp.repository import Record
+from myapp.repository import Record, Values
 
-CHECKOUT_SESSION = Contract(
+CHECKOUT_SESSION = Contract[CheckoutSessionBody, CheckoutSessionDocument](
     "CheckoutSession",
     description="A payment about to happen; it expires a day after it was opened.",
     properties={
@@ -55,7 +56,7 @@ def complete(tenant: UUID, id: UUID, if_match: int | None) -> Record:
     return checkout_sessions.update(tenant, id, _completed, if_match)
 
 
-def _completed(document: dict[str, object]) -> dict[str, object]:
+def _completed(document: CheckoutSessionDocument) -> Values:
     if document["status"] != "open":
         raise Conflict("The checkout session is complete already.")
     return {"status": "complete"}

@@ -46,6 +46,7 @@ def create_command(
     }
     values = NEW_CLIENT.validate(body)
     record = register(tenant_named(account), values, first_party=first_party)
-    click.echo(f"client_id: {NEW_CLIENT.value(record, 'client_id')}")
+    shown = NEW_CLIENT.document(record)
+    click.echo(f"client_id: {shown['client_id']}")
     if not public:
-        click.echo(f"client_secret: {NEW_CLIENT.value(record, 'client_secret')}")
+        click.echo(f"client_secret: {shown['client_secret']}")

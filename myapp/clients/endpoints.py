@@ -9,6 +9,7 @@ from myapp.clients.models import (
     register,
     renew_secret,
 )
+from myapp.clients.shapes import ClientBody, NewClientBody
 from myapp.errors import Conflict, NotFound
 from myapp.operations import operation
 from myapp.reach import change_within, remove_within
@@ -27,7 +28,7 @@ class ClientList(Resource):
         return clients.list(request.tenant, request.page)
 
     @operation.create(ADMIN, accepts=NEW_CLIENT, answers=NEW_CLIENT)
-    def post(self, request: Request) -> Record:
+    def post(self, request: Request[NewClientBody]) -> Record:
         """Register a client within your own reach; its secret is shown only here."""
         refuse_beyond(request.principal, request.body)
         return register(request.tenant, request.body)
@@ -41,7 +42,7 @@ class ClientItem(Resource):
         return clients.retrieve(request.tenant, request.path["client_id"])
 
     @operation.replace(ADMIN)
-    def put(self, request: Request) -> Record:
+    def put(self, request: Request[ClientBody]) -> Record:
         """Replace a client's name, role, scopes, grant types and addresses."""
         id, body = request.path["client_id"], request.body
         principal, tenant = request.principal, request.tenant
@@ -50,7 +51,7 @@ class ClientItem(Resource):
         )
 
     @operation.update(ADMIN)
-    def patch(self, request: Request) -> Record:
+    def patch(self, request: Request[ClientBody]) -> Record:
         """Change a client, or switch it off: its tokens end within a second."""
         id, change = request.path["client_id"], request.change
         principal, tenant = request.principal, request.tenant

@@ -13,11 +13,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from myapp import db
 from myapp.access import ROLES, SCOPE, Principal, refuse_beyond
+from myapp.clients import shapes
 from myapp.contract import Contract
 from myapp.contract_rules import Schema
 from myapp.db import sql
 from myapp.errors import Conflict
-from myapp.repository import Record, Values
+from myapp.repository import Record
 from myapp.sql_repository import SqlRepository
 from myapp.tables import TenantOwned
 from myapp.tenants import is_open
@@ -57,7 +58,7 @@ PROPERTIES: dict[str, Schema] = {
         "maxItems": 50,
         "uniqueItems": True,
         "description": "The most it may ask for.",
-        "examples": [["customers:read", "customers:write"]],
+        "examples": [["users:read", "users:write"]],
     },
     "grant_types": {
         "type": "array",
@@ -85,10 +86,10 @@ PROPERTIES: dict[str, Schema] = {
     "confidential": CONFIDENTIAL | {"readOnly": True},
     "created_at": {"type": "string", "format": "date-time", "readOnly": True},
 }
-CLIENT = Contract(
+CLIENT = Contract[shapes.ClientBody, shapes.ClientDocument](
     "Client", description="A program that asks for tokens.", properties=PROPERTIES
 )
-NEW_CLIENT = Contract(
+NEW_CLIENT = Contract[shapes.NewClientBody, shapes.NewClientDocument](
     "NewClient",
     description="A client; the secret of a confidential one is shown only here.",
     properties=PROPERTIES
@@ -126,7 +127,7 @@ clients = SqlRepository(Client, CLIENT)
 
 def register(
     tenant: UUID,
-    values: Values,
+    values: shapes.NewClientBody,
     *,
     client_id: str | None = None,
     first_party: bool = False,

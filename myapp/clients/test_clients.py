@@ -13,7 +13,7 @@ from tests.answers import broken
 from tests.oauth import CLIENTS, REPORTS, App, holder, register
 from tests.tables import rows_of
 
-ADMIN_SCOPES = ["clients:read", "clients:write", "customers:read"]
+ADMIN_SCOPES = ["clients:read", "clients:write", "sample_customers:read"]
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_create_with_an_address_that_is_not_safe_answers_400(acme, uri):
         pytest.param({"role": "operator"}, {("/role", "enum")}, id="operator"),
         pytest.param({"scopes": []}, {("/scopes", "minItems")}, id="no-scope"),
         pytest.param(
-            {"scopes": ["customers"]}, {("/scopes/0", "pattern")}, id="no-verb"
+            {"scopes": ["sample_customers"]}, {("/scopes/0", "pattern")}, id="no-verb"
         ),
         pytest.param(
             {"grant_types": []}, {("/grant_types", "minItems")}, id="no-grant"
@@ -183,8 +183,8 @@ def test_create_with_an_invalid_body_answers_400(acme, own, rules):
 @pytest.mark.parametrize(
     "own",
     [
-        pytest.param({"role": "owner", "scopes": ["customers:read"]}, id="role"),
-        pytest.param({"scopes": ["customers:write"]}, id="scope"),
+        pytest.param({"role": "owner", "scopes": ["sample_customers:read"]}, id="role"),
+        pytest.param({"scopes": ["sample_customers:write"]}, id="scope"),
         pytest.param({"scopes": ["*"]}, id="every-scope"),
     ],
 )
@@ -270,7 +270,9 @@ def test_update_of_the_grants_holds_at_once(acme, made, url):
     [
         pytest.param({"name": "mine"}, id="rename"),
         pytest.param({"redirect_uris": ["https://evil.example/"]}, id="address"),
-        pytest.param({"role": "viewer", "scopes": ["customers:read"]}, id="weaken"),
+        pytest.param(
+            {"role": "viewer", "scopes": ["sample_customers:read"]}, id="weaken"
+        ),
     ],
 )
 def test_update_of_a_client_beyond_the_callers_reach_answers_403(
@@ -302,9 +304,9 @@ def test_update_to_inactive_and_back_revives_what_has_not_expired(
     token = reports.tokens()["access_token"]
     acme.merge(url, {"is_active": False})
     pass_time(seconds=1)
-    assert holder(acme, token).get("/v1/customers").status_code == 401
+    assert holder(acme, token).get("/v1/sample_customers").status_code == 401
     acme.merge(url, {"is_active": True})
-    assert holder(acme, token).get("/v1/customers").status_code == 200
+    assert holder(acme, token).get("/v1/sample_customers").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -354,10 +356,10 @@ def test_secret_of_an_unknown_client_answers_404(acme):
 
 def test_delete_ends_the_tokens_within_a_second(acme, made, url, pass_time):
     token = app_of(acme, made).own_token()
-    assert holder(acme, token).get("/v1/customers").status_code == 200
+    assert holder(acme, token).get("/v1/sample_customers").status_code == 200
     assert acme.delete(url).status_code == 204
     pass_time(seconds=1)
-    assert holder(acme, token).get("/v1/customers").status_code == 401
+    assert holder(acme, token).get("/v1/sample_customers").status_code == 401
     assert acme.get(url).status_code == 404
 
 
@@ -393,7 +395,7 @@ def test_command_registers_a_client_and_shows_its_secret(acme, create):
     found = dict(line.split(": ") for line in shown.output.splitlines())
     nightly = App(acme.client, found["client_id"], found["client_secret"])
     token = nightly.own_token()
-    assert holder(acme, token).get("/v1/customers").status_code == 200
+    assert holder(acme, token).get("/v1/sample_customers").status_code == 200
 
 
 def test_command_registers_a_public_client_without_a_secret(acme, create):

@@ -3,6 +3,7 @@
 from myapp.access import MEMBER, VIEWER
 from myapp.api import FeatureApi, Resource
 from myapp.customers.models import CUSTOMER, customers
+from myapp.customers.shapes import CustomerBody
 from myapp.operations import operation
 from myapp.repository import Page, Record
 from myapp.request import Request
@@ -19,7 +20,7 @@ class CustomerList(Resource):
         return customers.list(request.tenant, request.page)
 
     @operation.create(MEMBER)
-    def post(self, request: Request) -> Record:
+    def post(self, request: Request[CustomerBody]) -> Record:
         """Add a customer."""
         return customers.create(request.tenant, request.body)
 
@@ -32,13 +33,13 @@ class CustomerItem(Resource):
         return customers.retrieve(request.tenant, request.path["customer_id"])
 
     @operation.replace(MEMBER)
-    def put(self, request: Request) -> Record:
+    def put(self, request: Request[CustomerBody]) -> Record:
         """Replace a customer."""
         id = request.path["customer_id"]
         return customers.replace(request.tenant, id, request.body, request.if_match)
 
     @operation.update(MEMBER)
-    def patch(self, request: Request) -> Record:
+    def patch(self, request: Request[CustomerBody]) -> Record:
         """Change a customer."""
         id = request.path["customer_id"]
         return customers.update(request.tenant, id, request.change, request.if_match)

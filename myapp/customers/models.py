@@ -4,11 +4,12 @@ from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from myapp.contract import Contract
+from myapp.customers.shapes import CustomerBody, CustomerDocument
 from myapp.db import sql
 from myapp.sql_repository import SqlRepository
 from myapp.tables import TenantOwned
 
-CUSTOMER = Contract(
+CUSTOMER = Contract[CustomerBody, CustomerDocument](
     "Customer",
     description="Someone an account sells to.",
     properties={

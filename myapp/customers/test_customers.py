@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
+from myapp.customers import demo
 from tests.answers import broken
 
 URL = "/v1/customers"
@@ -569,3 +570,18 @@ def test_delete_with_an_old_etag_answers_412_and_removes_nothing(acme, ada):
 def test_delete_by_another_account_answers_404_and_removes_nothing(acme, ada, rival):
     assert rival.delete(ada.location).status_code == 404
     assert acme.get(ada.location).json == ada.json
+
+
+# the demo
+
+
+@pytest.mark.usefixtures("at_work")
+def test_demo_has_customers_and_its_rival_others(acme, rival, tenant, stranger):
+    demo.fill(tenant, "Demo", {})
+    demo.fill(stranger, "Rival", {})
+    ours, rivals = (
+        {item["name"] for item in actor.get(f"{URL}?limit=100").json["items"]}
+        for actor in (acme, rival)
+    )
+    assert (len(ours), len(rivals)) == (25, 2)
+    assert not ours & rivals

@@ -1,22 +1,24 @@
 """The health endpoints, for load balancers and deployments."""
 
 from collections.abc import Callable
+from typing import Any
 
 from myapp import db, store_errors
 from myapp.access import PROBE
 from myapp.api import FeatureApi, Resource
 from myapp.contract import Contract
 from myapp.errors import Unavailable
+from myapp.health.shapes import HealthDocument, ReadinessDocument
 from myapp.operations import operation
 from myapp.repository import Record
 from myapp.request import Request
 
-HEALTH = Contract(
+HEALTH = Contract[Any, HealthDocument](
     "Health",
     description="That the service answers.",
     properties={"status": {"type": "string", "enum": ["ok"], "readOnly": True}},
 )
-READINESS = Contract(
+READINESS = Contract[Any, ReadinessDocument](
     "Readiness",
     description="That requests are served, and whether all of them.",
     properties={

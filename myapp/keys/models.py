@@ -38,10 +38,11 @@ from myapp import db, housekeeping, tables
 from myapp.contract import Contract
 from myapp.db import sql
 from myapp.errors import Conflict, Unavailable
+from myapp.keys.shapes import KeySetDocument
 from myapp.recent import recently
 from myapp.repository import Record
 from myapp.secret_key import derived
-from myapp.tables import UtcDateTime
+from myapp.tables import Shared, UtcDateTime
 
 ALGORITHM = "RS256"
 """The one algorithm that every verifier of RFC 9068 supports."""
@@ -49,7 +50,7 @@ BITS = 2048
 PUBLISHED_SECONDS = 300
 """How long the published set may be kept by those who fetched it."""
 
-KEY_SET = Contract(
+KEY_SET = Contract[Any, KeySetDocument](
     "KeySet",
     description="The public keys that verify access tokens (RFC 7517).",
     properties={
@@ -71,8 +72,8 @@ KEY_SET = Contract(
 )
 
 
-class SigningKey(sql.Model):
-    """A row of signing_keys, which belong to the service and not to an account."""
+class SigningKey(Shared, sql.Model):
+    """A row of signing_keys, which belong to the service."""
 
     __tablename__ = "signing_keys"
     __table_args__ = (

@@ -22,7 +22,7 @@ from tests.oauth import part_of, register
 from tests.tables import statements
 
 JWKS = "/.well-known/jwks.json"
-URL = "/v1/customers"
+URL = "/v1/sample_customers"
 PUBLISHED = {"minutes": 10}
 """How long a next key is known before it may sign."""
 

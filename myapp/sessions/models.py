@@ -45,6 +45,7 @@ from myapp.errors import NotFound
 from myapp.keys.models import sign, verified
 from myapp.repository import Condition
 from myapp.secret_key import derived
+from myapp.sessions.shapes import SessionDocument
 from myapp.sql_repository import SqlRepository
 from myapp.statement import Statement
 from myapp.tables import TenantOwned, UtcDateTime
@@ -62,7 +63,7 @@ LEEWAY = 30
 LONGEST_LIFE = 86_400
 """Seconds that no access token lives longer than, whatever it says."""
 
-SESSION = Contract(
+SESSION = Contract[Any, SessionDocument](
     "Session",
     description="One sign-in of a user, or of a client for itself.",
     properties={

@@ -19,6 +19,7 @@ from myapp.teams.models import (
     remove_member,
     teams,
 )
+from myapp.teams.shapes import NewTeamMemberBody, TeamBody, TeamMemberBody
 
 api = FeatureApi("teams", TEAM)
 blueprint = api.blueprint
@@ -32,7 +33,7 @@ class TeamList(Resource):
         return teams.list(request.tenant, request.page)
 
     @operation.create(MEMBER)
-    def post(self, request: Request) -> Record:
+    def post(self, request: Request[TeamBody]) -> Record:
         """Add a team; you lead it, unless you call with a key or as a client."""
         return create_team(request.tenant, request.body, request.principal.user_id)
 
@@ -45,13 +46,13 @@ class TeamItem(Resource):
         return teams.retrieve(request.tenant, request.path["team_id"])
 
     @operation.replace(LEADER)
-    def put(self, request: Request) -> Record:
+    def put(self, request: Request[TeamBody]) -> Record:
         """Replace a team's name and description; its members stay."""
         id, body = request.path["team_id"], request.body
         return teams.replace(request.tenant, id, body, request.if_match, request.where)
 
     @operation.update(LEADER)
-    def patch(self, request: Request) -> Record:
+    def patch(self, request: Request[TeamBody]) -> Record:
         """Change a team."""
         id, change = request.path["team_id"], request.change
         return teams.update(request.tenant, id, change, request.if_match, request.where)
@@ -75,7 +76,7 @@ class MemberList(Resource):
     @operation.create(
         LEADER, accepts=NEW_TEAM_MEMBER, answers=TEAM_MEMBER, problems=(NotFound,)
     )
-    def post(self, request: Request) -> Record:
+    def post(self, request: Request[NewTeamMemberBody]) -> Record:
         """Add a user to a team; the first one leads it."""
         team_id = request.path["team_id"]
         return add_member(request.tenant, team_id, request.body, request.where)
@@ -90,7 +91,7 @@ class MemberItem(Resource):
         return members.retrieve(request.tenant, id, team_id=team_id)
 
     @operation.update(LEADER, accepts=TEAM_MEMBER, answers=TEAM_MEMBER)
-    def patch(self, request: Request) -> Record:
+    def patch(self, request: Request[TeamMemberBody]) -> Record:
         """Let a member lead the team, or not any more."""
         return change_member(
             request.tenant,

@@ -28,14 +28,15 @@ from myapp.contract import Contract
 from myapp.contract_rules import Schema
 from myapp.db import sql
 from myapp.errors import BrokenRule, Conflict, NotFound
-from myapp.repository import Change, Condition, Record, Values
+from myapp.repository import Change, Condition, Record
 from myapp.sql_repository import SqlRepository
 from myapp.tables import TenantOwned
+from myapp.teams import shapes
 from myapp.users.models import users
 
 USER_ID: Schema = {"type": "string", "format": "uuid"}
 
-TEAM = Contract(
+TEAM = Contract[shapes.TeamBody, shapes.TeamDocument](
     "Team",
     description="Users of an account who work together.",
     properties={
@@ -59,7 +60,7 @@ TEAM = Contract(
     filters=("name",),
     sorts=("name",),
 )
-TEAM_MEMBER = Contract(
+TEAM_MEMBER = Contract[shapes.TeamMemberBody, shapes.TeamMemberDocument](
     "TeamMember",
     description="A user in a team. A team that has members has a leader.",
     properties={
@@ -71,7 +72,7 @@ TEAM_MEMBER = Contract(
     },
     filters=("user_id", "is_leader"),
 )
-NEW_TEAM_MEMBER = Contract(
+NEW_TEAM_MEMBER = Contract[shapes.NewTeamMemberBody](
     "NewTeamMember",
     description="Whom to add to a team; its first member leads in any case.",
     properties={
@@ -156,7 +157,7 @@ SELF_OR_LEADER = Rule(
 """Who leads a team, and each of its members; its condition is about the member."""
 
 
-def create_team(tenant: UUID, values: Values, founder: UUID | None) -> Record:
+def create_team(tenant: UUID, values: shapes.TeamBody, founder: UUID | None) -> Record:
     """Store a team; the user who makes it is its first member, and leads."""
     with db.transaction(tenant):
         team = teams.create(tenant, values)
@@ -167,7 +168,10 @@ def create_team(tenant: UUID, values: Values, founder: UUID | None) -> Record:
 
 
 def add_member(
-    tenant: UUID, team_id: UUID, values: Values, where: Condition | None
+    tenant: UUID,
+    team_id: UUID,
+    values: shapes.NewTeamMemberBody,
+    where: Condition | None,
 ) -> Record:
     """Add a user to a team; raise NotFound, or Conflict for one who is in it."""
     with _held(tenant, team_id, where) as connection:
@@ -181,7 +185,7 @@ def change_member(
     tenant: UUID,
     team_id: UUID,
     id: UUID,
-    change: Change,
+    change: Change[shapes.TeamMemberDocument],
     if_match: int | None,
     where: Condition | None,
 ) -> Record:

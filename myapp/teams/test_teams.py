@@ -1,10 +1,11 @@
 """What teams do: the six operations, their members, and who leads."""
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
-from tests.actors import add_user
+from myapp.teams import demo
+from tests.actors import add_user, id_of
 from tests.answers import broken
 
 URL = "/v1/teams"
@@ -34,11 +35,6 @@ def eve(acme):
 def team(ada):
     """The address of the team that ada leads."""
     return ada.post(URL, json=PAYMENTS).location
-
-
-def id_of(user):
-    """Return the id of a user."""
-    return user.get("/v1/users/me").json["id"]
 
 
 def join(leader, team, user, **fields):
@@ -413,3 +409,22 @@ def test_member_of_a_team_without_leader_may_leave(acme, ada, bob, eve, team):
     acme.delete(f"/v1/users/{id_of(ada)}")
     assert bob.delete(bobs).status_code == 204
     assert people(eve, team) == {id_of(eve)}
+
+
+# the demo
+
+
+@pytest.mark.usefixtures("at_work")
+def test_demo_has_a_team_that_the_member_leads(acme, ada, eve, tenant):
+    roles = {"member": UUID(id_of(ada)), "viewer": UUID(id_of(eve))}
+    demo.fill(tenant, "Demo", roles)
+    [team] = acme.get(URL).json["items"]
+    url = f"{URL}/{team['id']}"
+    assert people(acme, url) == {id_of(ada), id_of(eve)}
+    assert leaders(acme, url) == {id_of(ada)}
+
+
+@pytest.mark.usefixtures("at_work")
+def test_demo_without_a_member_has_no_team(rival, stranger):
+    demo.fill(stranger, "Rival", {"owner": uuid4()})
+    assert rival.get(URL).json["items"] == []

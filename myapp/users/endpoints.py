@@ -17,6 +17,7 @@ from myapp.users.models import (
     invite_again,
     users,
 )
+from myapp.users.shapes import AcceptanceBody, InvitationBody, UserChange
 
 api = FeatureApi("users", USER)
 blueprint = api.blueprint
@@ -32,7 +33,7 @@ class UserList(Resource):
         return users.list(request.tenant, request.page)
 
     @operation.create(ADMIN, accepts=NEW_USER)
-    def post(self, request: Request) -> Record:
+    def post(self, request: Request[InvitationBody]) -> Record:
         """Invite a user, up to your own role; the invitation is mailed."""
         return invite(request.principal, request.tenant, request.body)
 
@@ -42,7 +43,7 @@ class InvitationAcceptance(Resource):
     @operation.action(
         PUBLIC, accepts=ACCEPTANCE, answers=USER, problems=(Unprocessable,)
     )
-    def post(self, request: Request) -> Record:
+    def post(self, request: Request[AcceptanceBody]) -> Record:
         """Accept an invitation by choosing a password."""
         return accept(**request.body)
 
@@ -66,7 +67,7 @@ class UserItem(Resource):
         return users.retrieve(request.tenant, id, request.where)
 
     @operation.update(SELF_OR_ADMIN, problems=(TooManyRequests,))
-    def patch(self, request: Request) -> Record:
+    def patch(self, request: Request[UserChange]) -> Record:
         """Change a user; `current_password` is asked for where it matters."""
         return change_user(
             request.principal,

@@ -1,5 +1,6 @@
 """Users: the contracts, the table, and how one is invited, changed and removed."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -31,13 +32,13 @@ from myapp.db import sql
 from myapp.errors import BrokenRule, Conflict, Forbidden, Unprocessable
 from myapp.pagination import Slice
 from myapp.passwords import GIVEN, PASSWORD, hashed, is_outdated, matches, refuse_common
-from myapp.repository import Change, Condition, Page, Record, Values
+from myapp.repository import Condition, Page, Record, Values
 from myapp.sessions.models import end_all
 from myapp.sql_repository import SqlRepository
 from myapp.tables import TenantOwned, UtcDateTime
 from myapp.tenants import accounts
 from myapp.tokens import account_of, digest, new_token
-from myapp.users import mails
+from myapp.users import mails, shapes
 
 ONCE_PREFIX = "myapp_once_"
 INVITATION, RESET = "invitation", "password reset"
@@ -62,7 +63,7 @@ EMAIL: Schema = {
 ROLE: Schema = {"type": "string", "enum": list(ROLES), "examples": ["member"]}
 TOKEN: Schema = {"type": "string", "maxLength": 200, "writeOnly": True}
 
-USER = Contract(
+USER = Contract[shapes.UserBody, shapes.UserDocument](
     "User",
     description=(
         "A person who signs in. A change of `email`, `password`, `role` or"
@@ -83,12 +84,12 @@ USER = Contract(
     filters=("email", "role", "is_active"),
     proofs=("current_password",),
 )
-NEW_USER = Contract(
+NEW_USER = Contract[shapes.InvitationBody](
     "Invitation",
     description="Whom to invite: they choose a password by the link in their mail.",
     properties={"name": NAME, "email": EMAIL, "role": ROLE},
 )
-READY_USER = Contract(
+READY_USER = Contract[shapes.ReadyUserBody](
     "ReadyUser",
     description="A user who can sign in at once: without a name, by the address.",
     properties={
@@ -98,7 +99,7 @@ READY_USER = Contract(
         "role": ROLE,
     },
 )
-ACCEPTANCE = Contract(
+ACCEPTANCE = Contract[shapes.AcceptanceBody](
     "Acceptance",
     description="The token of an invitation, and the password that is chosen.",
     properties={"token": TOKEN, "password": PASSWORD},
@@ -144,7 +145,7 @@ class OneTimeToken(TenantOwned, sql.Model):
 housekeeping.remove_expired(OneTimeToken)
 
 
-class UserRepository(SqlRepository):
+class UserRepository(SqlRepository[shapes.UserDocument]):
     """Users; whoever writes, an account keeps an owner, and old sign-ins end."""
 
     def list(self, tenant: UUID, slice: Slice, **parent: Any) -> Page:
@@ -230,7 +231,7 @@ def _forget_codes(connection: Connection, tenant: UUID, user_id: UUID) -> None:
     connection.execute(delete(_codes).where(*own))
 
 
-def invite(principal: Principal, tenant: UUID, values: Values) -> Record:
+def invite(principal: Principal, tenant: UUID, values: shapes.InvitationBody) -> Record:
     """Store a user who has no password yet, and mail the link that sets one."""
     _refuse_sign_in(principal, values)
     with db.transaction(tenant) as connection:
@@ -256,7 +257,7 @@ def invite_again(principal: Principal, tenant: UUID, id: UUID) -> None:
 def _invite(connection: Connection, tenant: UUID, record: Record) -> None:
     """Mail a new invitation."""
     token = _one_time_token(connection, tenant, USER.value(record, "id"), INVITATION)
-    email = USER.value(record, "email")
+    email = USER.document(record)["email"]
     invitation = mails.invitation(_account(connection, tenant), email, token)
     mail.send(invitation)
 
@@ -409,7 +410,7 @@ def change_user(
     principal: Principal,
     tenant: UUID,
     id: UUID,
-    change: Change,
+    change: Callable[[shapes.UserDocument], shapes.UserChange],
     if_match: int | None,
     where: Condition | None,
 ) -> Record:
@@ -420,7 +421,7 @@ def change_user(
     or a client has none, and may do without for role and activity.
     """
 
-    def permitted(document: dict[str, Any]) -> Values:
+    def permitted(document: shapes.UserDocument) -> Values:
         values = _lowered(change(document))
         given = values.pop("current_password", None)
         changed = {
@@ -438,7 +439,7 @@ def change_user(
     return users.update(tenant, id, permitted, if_match, where)
 
 
-def _lowered(values: Values) -> dict[str, Any]:
+def _lowered(values: shapes.InvitationBody | shapes.UserChange) -> dict[str, Any]:
     return {**values, "email": values["email"].lower()}
 
 
@@ -446,7 +447,9 @@ def _differs(name: str, document: Values, values: Values) -> bool:
     return name not in document or document[name] != values[name]
 
 
-def _refuse_reach(principal: Principal, document: Values, changed: Values) -> None:
+def _refuse_reach(
+    principal: Principal, document: shapes.UserDocument, changed: Values
+) -> None:
     """Raise Forbidden for a change that is another one's to make."""
     own = str(principal.user_id) == document["id"]
     if not own:

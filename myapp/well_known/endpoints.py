@@ -1,5 +1,7 @@
 """What a client finds out by itself: the authorization server's metadata (RFC 8414)."""
 
+from typing import Any
+
 from myapp import access, db
 from myapp.access import PUBLIC
 from myapp.api import FeatureApi, Resource
@@ -8,6 +10,7 @@ from myapp.contract import Contract
 from myapp.operations import operation
 from myapp.repository import Record
 from myapp.request import Request
+from myapp.well_known.shapes import AuthorizationServerDocument
 
 _LIST = {
     "type": "array",
@@ -34,7 +37,7 @@ CAPABILITIES = {
     "introspection_endpoint_auth_methods_supported": WITH_SECRET,
 }
 
-METADATA = Contract(
+METADATA = Contract[Any, AuthorizationServerDocument](
     "AuthorizationServer",
     description="Where the OAuth endpoints are, and what they can do (RFC 8414).",
     properties={

@@ -45,7 +45,9 @@ def test_metadata_promises_no_more_than_there_is(metadata):
 
 
 def test_metadata_names_the_scopes(metadata):
-    assert {"customers:read", "customers:write"} <= set(metadata["scopes_supported"])
+    assert {"sample_customers:read", "sample_customers:write"} <= set(
+        metadata["scopes_supported"]
+    )
     assert metadata["scopes_supported"] == sorted(metadata["scopes_supported"])
 
 

@@ -9,12 +9,12 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from myapp_client.api.customers import (
-    customers_create,
-    customers_delete,
-    customers_list,
-    customers_retrieve,
-    customers_update,
+from myapp_client.api.sample_customers import (
+    sample_customers_create,
+    sample_customers_delete,
+    sample_customers_list,
+    sample_customers_retrieve,
+    sample_customers_update,
 )
 from myapp_client.client import AuthenticatedClient
 from myapp_client.connection import (
@@ -24,32 +24,38 @@ from myapp_client.connection import (
     connect_by_secret,
     every,
 )
-from myapp_client.models import Customer, CustomerMergePatch, CustomerWrite
+from myapp_client.models import (
+    SampleCustomer,
+    SampleCustomerMergePatch,
+    SampleCustomerWrite,
+)
 
 
-def create(client: AuthenticatedClient, name: str) -> Customer:
+def create(client: AuthenticatedClient, name: str) -> SampleCustomer:
     """Add a customer."""
-    body = CustomerWrite(name=name, email="ada@example.com")
-    return checked(customers_create.sync(client=client, body=body))
+    body = SampleCustomerWrite(name=name, email="ada@example.com")
+    return checked(sample_customers_create.sync(client=client, body=body))
 
 
 def tour(client: AuthenticatedClient) -> Any:
     """Create, read, list two pages, change, delete, and send what is not valid."""
     made = [create(client, name) for name in ("Ada", "Grace", "Edsger")]
     first = made[0].id
-    read = checked(customers_retrieve.sync(first, client=client))
-    listed = [*every(customers_list.sync, client=client, limit=2)]
-    change = CustomerMergePatch(name="Ada Lovelace")
-    answer = customers_update.sync_detailed(first, client=client, body=change)
+    read = checked(sample_customers_retrieve.sync(first, client=client))
+    listed = [*every(sample_customers_list.sync, client=client, limit=2)]
+    change = SampleCustomerMergePatch(name="Ada Lovelace")
+    answer = sample_customers_update.sync_detailed(first, client=client, body=change)
     changed = checked(answer.parsed)
-    checked(customers_delete.sync(first, client=client))
+    checked(sample_customers_delete.sync(first, client=client))
     return {
         "created": [customer.name for customer in made],
         "read": read.name,
         "listed": [customer.name for customer in listed],
         "changed": changed.name,
         "etag": "ETag" in answer.headers,
-        "deleted": refusal(lambda: customers_retrieve.sync(first, client=client)),
+        "deleted": refusal(
+            lambda: sample_customers_retrieve.sync(first, client=client)
+        ),
         "invalid": refusal(lambda: create(client, "")),
     }
 
@@ -66,7 +72,7 @@ def refusal(call: Callable[[], object]) -> Any:
 
 def reads(client: AuthenticatedClient) -> Any:
     """Read a list four times."""
-    pages = [checked(customers_list.sync(client=client)) for _ in range(4)]
+    pages = [checked(sample_customers_list.sync(client=client)) for _ in range(4)]
     return len(pages)
 
 
@@ -77,7 +83,7 @@ def writes(client: AuthenticatedClient) -> Any:
 
 def read(client: AuthenticatedClient) -> Any:
     """Read a list, whatever comes."""
-    return failure(lambda: customers_list.sync(client=client))
+    return failure(lambda: sample_customers_list.sync(client=client))
 
 
 def write(client: AuthenticatedClient) -> Any:

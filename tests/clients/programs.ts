@@ -2,19 +2,19 @@
 
 import { checked, every, ProblemError, type MyappClient, type Schemas } from "myapp-client";
 
-const CUSTOMERS = "/v1/customers";
-const CUSTOMER = "/v1/customers/{customer_id}";
+const CUSTOMERS = "/v1/sample_customers";
+const CUSTOMER = "/v1/sample_customers/{sample_customer_id}";
 
-async function create(client: MyappClient, name: string): Promise<Schemas["Customer"]> {
+async function create(client: MyappClient, name: string): Promise<Schemas["SampleCustomer"]> {
   const body = { name, email: "ada@example.com" };
   return checked(await client.POST(CUSTOMERS, { body }));
 }
 
 /** Create, read, list two pages, change, delete, and send what is not valid. */
 export async function tour(client: MyappClient): Promise<unknown> {
-  const made: Schemas["Customer"][] = [];
+  const made: Schemas["SampleCustomer"][] = [];
   for (const name of ["Ada", "Grace", "Edsger"]) made.push(await create(client, name));
-  const params = { path: { customer_id: made[0]!.id } };
+  const params = { path: { sample_customer_id: made[0]!.id } };
   const read = checked(await client.GET(CUSTOMER, { params }));
   const listed: string[] = [];
   for await (const customer of every((cursor) =>

@@ -14,27 +14,27 @@ const seen = {}
 
 const made = []
 for (const name of ['Ada', 'Bob', 'Eve']) {
-  const { data } = await api.create('customers', { name, email: `${name}@example.com` })
+  const { data } = await api.create('sample_customers', { name, email: `${name}@example.com` })
   made.push(data)
 }
 seen.created = made
 
-seen.read = (await api.get(`customers/${made[0].id}`)).data
+seen.read = (await api.get(`sample_customers/${made[0].id}`)).data
 
-const first = await api.get('customers', { params: { page: { limit: 2 }, sort: 'name' } })
+const first = await api.get('sample_customers', { params: { page: { limit: 2 }, sort: 'name' } })
 const next = new URL(first.links.next, address).searchParams
-const second = await api.get('customers', { params: Object.fromEntries(next) })
+const second = await api.get('sample_customers', { params: Object.fromEntries(next) })
 seen.pages = [first, second].map(page => page.data.map(each => each.name))
 seen.ends = second.links.next === undefined
 
-seen.changed = (await api.update('customers', { id: made[0].id, name: 'Grace' })).data
+seen.changed = (await api.update('sample_customers', { id: made[0].id, name: 'Grace' })).data
 
-await api.delete('customers', made[1].id)
-const found = await api.get('customers', { params: { filter: { name: 'Bob' } } })
+await api.delete('sample_customers', made[1].id)
+const found = await api.get('sample_customers', { params: { filter: { name: 'Bob' } } })
 seen.left = found.data.length
 
 const refusal = request => request.then(() => null, error => error.errors)
-seen.refused = await refusal(api.create('customers', { name: '', email: 'no address' }))
-seen.gone = await refusal(api.get(`customers/${made[1].id}`))
+seen.refused = await refusal(api.create('sample_customers', { name: '', email: 'no address' }))
+seen.gone = await refusal(api.get(`sample_customers/${made[1].id}`))
 
 console.log(JSON.stringify(seen))

@@ -4,13 +4,11 @@ import sys
 from typing import Any
 from uuid import UUID
 
-from alembic.operations import Operations
-from alembic.runtime.migration import MigrationContext
 from flask import Flask
-from sqlalchemy import ForeignKeyConstraint, create_engine
+from sqlalchemy import ForeignKeyConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from myapp import FEATURES, create_app
+from myapp import create_app
 from myapp.access import MEMBER, VIEWER
 from myapp.api import FeatureApi, Resource
 from myapp.contract import Contract
@@ -18,9 +16,10 @@ from myapp.db import sql
 from myapp.operations import operation
 from myapp.repository import Page, Record
 from myapp.request import Request
-from myapp.row_security import protect
 from myapp.sql_repository import SqlRepository
 from myapp.tables import TenantOwned
+from tests.sample_customers import Customer
+from tests.samples import FEATURES, make_table
 
 INVOICE = Contract(
     "SampleInvoice",
@@ -40,7 +39,7 @@ class Invoice(TenantOwned, sql.Model):
     __tablename__ = "sample_invoices"
     __table_args__ = (
         ForeignKeyConstraint(
-            ["account_id", "customer_id"], ["customers.account_id", "customers.id"]
+            ["account_id", "customer_id"], [Customer.account_id, Customer.id]
         ),
         ForeignKeyConstraint(
             ["account_id", "approver"], ["users.account_id", "users.id"]
@@ -89,15 +88,5 @@ class InvoiceItem(Resource):
 def start(settings: dict[str, Any]) -> Flask:
     """Return the application with this feature, on a database of its own."""
     app = create_app(settings, (*FEATURES, sys.modules[__name__]))
-    _make_table(app)
+    make_table(app, Invoice.__table__)
     return app
-
-
-def _make_table(app: Flask) -> None:
-    """Do what the migration of a real feature does, as the owner of the tables."""
-    owner = create_engine(app.config["MIGRATION_DATABASE_URL"])
-    with app.app_context(), owner.begin() as connection:
-        Invoice.__table__.create(connection)
-        with Operations.context(MigrationContext.configure(connection)):
-            protect("sample_invoices")
-    owner.dispose()

@@ -1,0 +1,1 @@
+"""`./run start`: a product of one's own, made of the template."""

@@ -1,0 +1,115 @@
+"""`./run start` makes a product of the template: its own name, fewer features.
+
+Each test has a copy of the checkout, which a product's tests then run in.
+"""
+
+import shutil
+
+import pytest
+
+from devtools.start import demos, names
+from devtools.start.refusal import Refusal
+from tests.checkout import copy_files
+from tests.project import Project
+
+pytestmark = pytest.mark.once
+
+DEMOS = ("customers", "checkout_sessions", "teams")
+LONGEST = "abcdefghijkl"
+"""A name under which no line may be too long."""
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A fresh copy of this checkout."""
+    return Project(tmp_path / "checkout")
+
+
+@pytest.mark.slow
+def test_start_leaves_a_product_that_passes_checks_and_tests(project):
+    without = [name for name in DEMOS if (project.folder / "myapp" / name).exists()]
+    project.python("devtools.start", LONGEST, "--without", ",".join(without))
+    project.package = LONGEST
+    assert not {*DEMOS} & {path.name for path in (project.folder / LONGEST).iterdir()}
+    assert project.run("git", "grep", "-il", names.TEMPLATE, expected=1) == ""
+    assert "./run start" not in project.text("run") + project.text("README.md")
+    project.commit()
+    project.check()
+    project.test()
+
+
+@pytest.mark.slow
+def test_start_that_fails_leaves_nothing_behind(project):
+    (project.folder / "migrations/versions/broken.py").write_text("x =\n")
+    project.commit()
+    said = project.python("devtools.start", "invoicer", expected=1)
+    assert "nothing has changed: SyntaxError" in said
+    assert project.changed() == set()
+
+
+def test_start_over_changes_that_are_not_committed_is_refused(project):
+    (project.folder / "README.md").write_text("Mine.\n")
+    said = project.python("devtools.start", "invoicer", expected=1)
+    assert "there are changes that are not committed: commit them first" in said
+    assert project.text("README.md") == "Mine.\n"
+
+
+def test_start_over_a_database_of_the_demo_is_refused(project):
+    (project.folder / "instance/myapp.sqlite").touch()
+    said = project.python("devtools.start", "invoicer", expected=1)
+    assert "instance/ has a database with the tables of the demo" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        pytest.param("", "cannot be the name", id="none"),
+        pytest.param("my_shop", "cannot be the name", id="no-host"),
+        pytest.param("MyShop", "cannot be the name", id="capitals"),
+        pytest.param("2shops", "cannot be the name", id="digit-first"),
+        pytest.param("../shop", "cannot be the name", id="path"),
+        pytest.param(f"{LONGEST}m", "cannot be the name", id="long"),
+        pytest.param("class", "another module", id="keyword"),
+        pytest.param("json", "another module", id="python"),
+        pytest.param("flask", "another module", id="package"),
+        pytest.param("tests", "another module", id="ours"),
+    ],
+)
+def test_name_that_cannot_be_says_why(name, said):
+    with pytest.raises(Refusal, match=said):
+        names.refuse(name)
+
+
+@pytest.mark.parametrize(
+    ("feature", "said"),
+    [
+        pytest.param("moons", "there is no feature moons: take some of ", id="none"),
+        pytest.param("users", "cannot do without users: leave that", id="needed"),
+    ],
+)
+def test_feature_that_cannot_go_says_why(tmp_path, feature, said):
+    copy_files(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(Refusal, match=said):
+        demos.remove(tmp_path, [feature])
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+MIGRATION = 'revision = "{}"\ndown_revision = {}\nop.create_table("{}")\n'
+
+
+def test_migrations_close_the_gap_that_a_feature_leaves(tmp_path):
+    copy_files(tmp_path)
+    versions = tmp_path / "migrations/versions"
+    shutil.rmtree(versions)
+    versions.mkdir()
+    for number, before, table in (
+        ("1", "None", "accounts"),
+        ("2", '"1"', "clients"),
+        ("3", '"2"', "keys"),
+    ):
+        text = MIGRATION.format(number, before, table)
+        (versions / f"{number}.py").write_text(text)
+    demos.remove_migrations(tmp_path, "clients")
+    assert not (versions / "2.py").exists()
+    assert 'down_revision = "1"' in (versions / "3.py").read_text()
