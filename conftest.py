@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from math import inf
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -231,24 +230,27 @@ def stranger(rival: Actor) -> UUID:
 
 
 @pytest.fixture
-def pass_time(request: pytest.FixtureRequest) -> Iterator[Callable[..., None]]:
+def pass_time() -> Iterator[Callable[..., None]]:
     """Let time pass at once: `pass_time(seconds=1)`, `pass_time(days=30)`.
 
-    The clock by which tokens are remembered stands still in between.
+    The clock by which tokens are remembered stands still in between. It never goes
+    back: what the change feed hears in days to come would hold in the next test.
     """
-    start, passed = monotonic(), timedelta()
+    clock: Any = recent
+    start, passed = clock.monotonic(), timedelta()
 
     def advance(**time: float) -> None:
         nonlocal passed
         passed += timedelta(**time)
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (recent, change_feed):
-            patch.setattr(module, "monotonic", lambda: start + passed.total_seconds())
         patch.setattr(tables, "now", lambda: datetime.now(UTC) + passed)
+        _remember_by(lambda: start + passed.total_seconds())
         yield advance
-    # What the feed has heard in days to come is not good today.
-    if "app" in request.fixturenames:
-        feed = request.getfixturevalue("app").extensions["myapp"].feed
-        if feed:
-            feed.period().until = -inf
+    ahead = clock.monotonic() - monotonic()
+    _remember_by(lambda: monotonic() + ahead)
+
+
+def _remember_by(clock: Callable[[], float]) -> None:
+    for module in (recent, change_feed):
+        setattr(module, "monotonic", clock)

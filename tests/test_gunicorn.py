@@ -261,12 +261,17 @@ def limited(settings, tmp_path_factory):
 
 
 def flood(server: Gunicorn, *each: Mapping[str, str]) -> Counter[str]:
-    """Send many requests; return how many each worker let pass, and some were not."""
+    """Send requests until every worker refuses; return how many each let pass."""
     sent = [*each] * (4 * WORKERS * QUOTA // len(each))
+    ask = partial(server.ask, "GET", CUSTOMERS)
+    answers: list[Answer] = []
+    refusing: set[str] = set()
     with ThreadPoolExecutor(8) as pool:
-        ask = partial(server.ask, "GET", CUSTOMERS)
-        answers = [*pool.map(ask, sent)]
-    assert 429 in {answer.status for answer in answers}
+        while len(refusing) < WORKERS and len(answers) < 10 * len(sent):
+            answers += pool.map(ask, sent)
+            refused = (answer for answer in answers if answer.status == 429)
+            refusing = {answer.headers["X-Worker"] for answer in refused}
+    assert len(refusing) == WORKERS
     passed = [answer for answer in answers if answer.status != 429]
     return Counter(answer.headers["X-Worker"] for answer in passed)
 
