@@ -103,6 +103,7 @@ REFUSED = pytest.mark.parametrize(
         pytest.param("trials", "sql", "x:ref(accounts)", "no table acc", id="account"),
         pytest.param("trials", "sql", "id:date", "without asking", id="assigned"),
         pytest.param("trials", "sql", "limit:date", "is a parameter", id="parameter"),
+        pytest.param("trials", "sql", "date:date", "say which one", id="typename"),
         pytest.param("trials", "sql", "x:date, x:date", "is there twice", id="twice"),
         pytest.param("trials", "sql", "", "needs a field", id="no-fields"),
         pytest.param("trial", "sql", "x:date", "the plural: trials", id="singular"),

@@ -15,6 +15,8 @@ BETWEEN = re.compile(r",(?![^(]*\))")
 RANGE = re.compile(r"\s*(-?[\d.]+)\s*\.\.\s*(-?[\d.]+)\s*")
 FLAGS = ("unique", "optional")
 TAKEN = {"id", "version", "account_id", "created_at", "updated_at", "expires_at"}
+TYPES = {"str", "int", "float", "bool", "date", "datetime"}
+"""What a column cannot be called where it is the type of another."""
 
 
 class NotationError(ValueError):
@@ -133,6 +135,8 @@ def _refuse_name(name: str) -> None:
         raise NotationError(f"{name} is there without asking: leave it out")
     if name in PARAMETERS:
         raise NotationError(f"{name} is a parameter of lists: rename the field")
+    if name in TYPES:
+        raise NotationError(f"{name} is a type: say which one it is, as in issued_on")
 
 
 def _refuse_unique(made: Field, kind: str) -> None:
