@@ -17,7 +17,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from devtools import prove
 from devtools.commands import COMMANDS
-from devtools.contracts import __main__, documents
+from devtools.contracts import __main__, documents, waivers
 from devtools.contracts.changelog import COMMAND
 from devtools.contracts.commands import contracts_command
 from myapp import create_app, openapi
@@ -26,13 +26,21 @@ pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parents[1]
 CHANGELOG = "# Changelog\n\n## [Unreleased]\n\nIdentity.\n\n## [0.1.0]\n\nThe start.\n"
-TODAY = date.today()
+TODAY = date(2027, 1, 31)
 SENTENCE = (
     "POST /v1/api_keys and PUT /v1/api_keys/{api_key_id}, body /role:"
     " required-field-added breaks clients. Give it a default, or release version 1.0.0"
     " (VERSION in myapp/openapi.py), or waive it until a date in"
     " docs/openapi-waivers.toml."
 )
+
+
+class Calendar(date):
+    """One on which it is the day of these tests, also at midnight."""
+
+    @classmethod
+    def today(cls):
+        return TODAY
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +54,7 @@ def root(tmp_path, monkeypatch):
     (tmp_path / "docs").mkdir()
     (tmp_path / "CHANGELOG.md").write_text(CHANGELOG)
     monkeypatch.setattr(documents, "ROOT", tmp_path)
+    monkeypatch.setattr(waivers, "date", Calendar)
     return tmp_path
 
 
