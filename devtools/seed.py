@@ -4,7 +4,7 @@ Each is the contract's example, varied, and goes the whole way of a create behin
 rule: contract, handler, repository, audit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from random import choice
 from secrets import token_hex
 from typing import Any
@@ -18,6 +18,7 @@ from werkzeug.test import EnvironBuilder
 from devtools.examples import marked
 from myapp.access import EVERY_SCOPE, Principal, Role
 from myapp.cli import at_work
+from myapp.contract_rules import types_of
 from myapp.kinds import CREATE, LIST
 from myapp.operations import Operation
 from myapp.request import Request
@@ -63,32 +64,36 @@ def _owner_of(tenant: UUID) -> Principal:
     return Principal(tenant, "command:seed", Role.OWNER, frozenset({EVERY_SCOPE}))
 
 
-def _others(creation: Operation, owner: Principal) -> dict[str, list[str]]:
+def _others(creation: Operation, owner: Principal) -> dict[str, Sequence[str | None]]:
     """Return the fields that refer to other records, with the ids that there are."""
     contract = creation.accepted
-    return {
-        field: _ids(creation.feature, feature, owner)
-        for field, feature in contract.references.items()
-        if field in contract.writable
-    }
+    found: dict[str, Sequence[str | None]] = {}
+    for field, feature in contract.references.items():
+        if field not in contract.writable:
+            continue
+        found[field] = _ids(feature, owner)
+        if not found[field] and "null" in types_of(contract.properties[field]):
+            found[field] = [None]
+        if not found[field]:
+            raise click.ClickException(
+                f"{creation.feature} refers to {feature}, and there are none:"
+                f" seed {feature} first"
+            )
+    return found
 
 
-def _ids(feature: str, other: str, owner: Principal) -> list[str]:
+def _ids(other: str, owner: Principal) -> list[str]:
     [listing] = [
         operation
         for operation in current_app.extensions["operations"]
         if operation.kind is LIST and operation.url == f"/v1/{other}"
     ]
-    page = _call(listing, owner)
-    if not page.items:
-        raise click.ClickException(
-            f"{feature} refers to {other}, and there are none: seed {other} first"
-        )
-    return [str(listing.answered.value(record, "id")) for record in page.items]
+    records = _call(listing, owner).items
+    return [str(listing.answered.value(record, "id")) for record in records]
 
 
 def _create(
-    creation: Operation, owner: Principal, mark: str, chosen: Mapping[str, str]
+    creation: Operation, owner: Principal, mark: str, chosen: Mapping[str, str | None]
 ) -> None:
     _call(creation, owner, {**marked(creation.accepted, mark), **chosen})
 

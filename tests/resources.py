@@ -181,9 +181,10 @@ def _make(actor: Actor, mark: str, creations: list[Operation]) -> Path:
     path: dict[str, str] = {}
     for creation in creations:
         path[_parameter_below(creation)] = _make_one(actor, mark, creation, path)
-    # A user is in a team only once: whoever adds one needs another.
+    # A user is in a team only once: whoever adds one needs another. Nothing refers to
+    # the second one, so that it can be deleted.
     referred = {name for each in creations for name in references(each).values()}
-    for creation in creations:
+    for creation in reversed(creations):
         if (named := _parameter_below(creation)) in referred:
             path[named] = _make_one(actor, f"{mark}-2", creation, path)
     return path

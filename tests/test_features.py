@@ -6,6 +6,7 @@ Each test has a copy of the checkout; the commands and the checks run in it as a
 from pathlib import Path
 
 import pytest
+import yaml
 
 from devtools.features import removal, resource, steps
 from devtools.features.fields import NotationError, read
@@ -26,7 +27,14 @@ trials:
     payer: ref(users)
 trial_lines:
   fields: "trial:ref(trials), assignee:ref(users) optional, amount:number(0..100),
-    paid:boolean, seen_at:datetime, mail:email, home:uri, size:integer(0..99999999999)"
+    paid:boolean, seen_at:datetime, mail:email, home:uri, size:integer(0..99999999999),
+    rating:integer(5..10)"
+trial_links:
+  fields: source:ref(trials), target:ref(trials)
+trial_members:
+  fields: link:ref(trial_links), name:string(9)
+viewers:
+  fields: {name: string(9)}
 trial_carts:
   store: redis
   fields:
@@ -74,7 +82,7 @@ def test_new_from_a_file_writes_several_that_refer_to_each_other(project):
     (project.folder / "resources.yaml").write_text(SEVERAL)
     project.feature("new", "--from", "resources.yaml")
     project.check()
-    project.test("trials", "trial_lines", "trial_carts")
+    project.test(*yaml.safe_load(SEVERAL))
 
 
 def test_new_that_fails_leaves_nothing_behind(project):
@@ -103,12 +111,37 @@ REFUSED = pytest.mark.parametrize(
         pytest.param("trials", "sql", "x:ref(accounts)", "no table acc", id="account"),
         pytest.param("trials", "sql", "id:date", "without asking", id="assigned"),
         pytest.param("trials", "sql", "limit:date", "is a parameter", id="parameter"),
-        pytest.param("trials", "sql", "date:date", "say which one", id="typename"),
+        pytest.param("trials", "sql", "date:date", "say more", id="typename"),
+        pytest.param("trials", "sql", "from:date", "say more", id="python"),
+        pytest.param("trials", "sql", "metadata:date", "say more", id="sqlalchemy"),
+        pytest.param("trials", "sql", f"{'x' * 31}:date", "at most 30", id="long"),
+        pytest.param(
+            "trials", "sql", "account:ref(users)", "without asking", id="tenant"
+        ),
+        pytest.param(
+            "trials", "sql", "x:string(501) unique", "at most 500", id="unique-long"
+        ),
+        pytest.param(
+            "trials", "sql", "x:enum(a|a)", "needs choices", id="choice-twice"
+        ),
+        pytest.param(
+            "trials", "sql", f"x:enum(a|{'b' * 41})", "at most 40", id="choice-long"
+        ),
+        pytest.param(
+            "trial_of_all_the_things",
+            "sql",
+            f"{'x' * 20}:email unique",
+            "at most 42",
+            id="pair",
+        ),
         pytest.param("trials", "sql", "x:date, x:date", "is there twice", id="twice"),
         pytest.param("trials", "sql", "", "needs a field", id="no-fields"),
         pytest.param("trial", "sql", "x:date", "the plural: trials", id="singular"),
         pytest.param("Trials", "sql", "x:date", "snake_case", id="name"),
         pytest.param("classes", "sql", "x:date", "word of Python's", id="keyword"),
+        pytest.param("references", "sql", "x:date", "word of SQL's", id="sql-keyword"),
+        pytest.param("members", "sql", "x:date", "member_id has a", id="below"),
+        pytest.param("tables", "sql", "x:date", "a module myapp/tables", id="module"),
         pytest.param("users", "sql", "x:date", "there is a feature", id="taken"),
         pytest.param("one_time_tokens", "sql", "x:date", "or a table", id="table"),
         pytest.param("problems", "sql", "x:date", "there is a contract", id="problem"),
@@ -136,6 +169,8 @@ def test_new_that_cannot_be_says_what_to_write(name, store, fields, said):
         pytest.param("- trials", "write `invoices:`", id="list"),
         pytest.param("trials: x", "has `fields`", id="no-fields"),
         pytest.param("trials: {store: moon}", "a store is", id="store"),
+        pytest.param("trials: {fields: [x]}", "on a line", id="listed"),
+        pytest.param("trials: {fields: {on: date}}", "in quotes", id="true"),
     ],
 )
 def test_new_from_a_file_that_cannot_be_read_says_how(tmp_path, text, said):
@@ -153,9 +188,11 @@ def test_field_adds_to_contract_table_and_migrations(project):
     project.commit()
     project.feature("field", "trials", "+paid_on:date")
     project.feature("field", "trials", "payer:ref(users)")
+    project.feature("field", "trials", "next:ref(trials)")
     assert project.changed() == {
         migration(2, "paid_on_of_trials"),
         migration(3, "payer_id_of_trials"),
+        migration(4, "next_id_of_trials"),
         "myapp/trials/models.py",
         "myapp/trials/shapes.py",
     }
@@ -176,6 +213,8 @@ def test_field_adds_to_contract_table_and_migrations(project):
         pytest.param("sessions", "x:ref(moons)", "no table moons", id="ref"),
         pytest.param("health", "x:date", "there is no myapp/health", id="stateless"),
         pytest.param("accounts", "x:date", "by hand", id="several-contracts"),
+        pytest.param("sessions", "x:date", "write nothing of it", id="read-only"),
+        pytest.param("users", "x:date, y:date", "one field at a time", id="two"),
     ],
 )
 def test_field_that_cannot_be_added_says_why(feature, field, said):

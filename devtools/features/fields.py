@@ -3,6 +3,7 @@
 Each kind of field is one entry of KINDS: its schema, its column, and values for tests.
 """
 
+import keyword
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,16 @@ FLAGS = ("unique", "optional")
 TAKEN = {"id", "version", "account_id", "created_at", "updated_at", "expires_at"}
 TYPES = {"str", "int", "float", "bool", "date", "datetime"}
 """What a column cannot be called where it is the type of another."""
+SQLALCHEMY = {"metadata", "registry", "mapped_column"}
+"""What the class of a table has, or calls for the columns that follow."""
+LONGEST = 30
+"""Characters of a name."""
+LONGEST_PAIR = 42
+"""… with a feature's, where both are in the name of a constraint: that has 63."""
+LONGEST_UNIQUE = 500
+"""Characters of a string that is unique: PostgreSQL's index takes 2,700 bytes."""
+LONGEST_CHOICE = 40
+"""Characters of a choice: more make no line of source."""
 
 
 class NotationError(ValueError):
@@ -104,6 +115,9 @@ def _field(text: str) -> Field:
     if found is None:
         raise NotationError(f"'{text}' is no field: write name:type, as due_on:date")
     name, kind, argument, flags = found.groups()
+    is_reference = kind == "ref"
+    if is_reference:
+        name = f"{name.removesuffix('_id')}_id"
     _refuse_name(name)
     if kind not in KINDS:
         known = ", ".join(KINDS)
@@ -114,9 +128,8 @@ def _field(text: str) -> Field:
             f"{name}: '{' '.join(sorted(unknown))}' says nothing: only"
             f" {' and '.join(FLAGS)} may follow a type"
         )
-    is_reference = kind == "ref"
     made = Field(
-        name=f"{name.removesuffix('_id')}_id" if is_reference else name,
+        name=name,
         kind=KINDS[kind](name, argument),
         is_unique="unique" in flags.split(),
         is_optional="optional" in flags.split(),
@@ -127,23 +140,51 @@ def _field(text: str) -> Field:
 
 
 def _refuse_name(name: str) -> None:
-    if not FIELD_NAME.fullmatch(name) or len(name) > 40:
+    if not FIELD_NAME.fullmatch(name) or len(name) > LONGEST:
         raise NotationError(
-            f"'{name}' is no name of a field: use snake_case, at most 40 characters"
+            f"'{name}' is no name of a field: use snake_case, at most {LONGEST}"
+            " characters"
         )
     if name in TAKEN:
         raise NotationError(f"{name} is there without asking: leave it out")
     if name in PARAMETERS:
         raise NotationError(f"{name} is a parameter of lists: rename the field")
-    if name in TYPES:
-        raise NotationError(f"{name} is a type: say which one it is, as in issued_on")
+    if name in TYPES | SQLALCHEMY or keyword.iskeyword(name):
+        raise NotationError(
+            f"{name} has a meaning in Python: say more, as in issued_on or starts_at"
+        )
 
 
 def _refuse_unique(made: Field, kind: str) -> None:
-    if made.is_unique and kind not in ("string", "email"):
+    if not made.is_unique:
+        return
+    if kind not in ("string", "email"):
         raise NotationError(
             f"{made.name}: only string and email can be unique here: leave it out, and"
             " declare the constraint by hand"
+        )
+    if made.kind.schema["maxLength"] > LONGEST_UNIQUE:
+        raise NotationError(
+            f"{made.name}: what is unique has at most {LONGEST_UNIQUE} characters"
+        )
+
+
+def refuse_constraint(feature: str, field: Field) -> None:
+    """Raise NotationError where the name of a field's constraint would be too long."""
+    is_named = field.is_unique or field.refers_to
+    if is_named and len(feature) + len(field.name) > LONGEST_PAIR:
+        raise NotationError(
+            f"{field.name}: what is unique or refers to others has, with {feature}, at"
+            f" most {LONGEST_PAIR} characters: shorten it"
+        )
+
+
+def refuse_in_redis(field: Field) -> None:
+    """Raise NotationError for a field that only a table can have."""
+    if field.is_unique or field.refers_to:
+        what = "be unique" if field.is_unique else "refer to a table"
+        raise NotationError(
+            f"{field.name}: a record in Redis cannot {what}: use --store sql"
         )
 
 
@@ -171,13 +212,17 @@ def _string(name: str, argument: str | None) -> Kind:
 def _integer(name: str, argument: str | None) -> Kind:
     least, most = _range(name, argument, int, -(2**31), 2**31 - 1)
     wide = least < -(2**31) or most >= 2**31
+    first = 1 if least <= 1 < most else least
+    invalid = [Invalid("1", "type", "no-integer")]
+    if most + 1 < 2**63:
+        invalid.append(Invalid(most + 1, "maximum", "large"))
     return Kind(
         {"type": "integer", "minimum": least, "maximum": most},
         "int",
         "BigInteger" if wide else "",
         frozenset({"from sqlalchemy import BigInteger"} if wide else ()),
-        (max(least, min(most, 1)), max(least, min(most, 2))),
-        (Invalid(1.5, "type", "no-integer"), Invalid(most + 1, "maximum", "large")),
+        (first, first + 1),
+        tuple(invalid),
     )
 
 
@@ -213,9 +258,11 @@ def _range(
 
 def _enum(name: str, argument: str | None) -> Kind:
     choices = [choice.strip() for choice in (argument or "").split("|")]
-    if len({*choices} - {""}) < 2 or "" in choices:
+    if len(choices) < 2 or len({*choices} - {""}) < len(choices):
         raise NotationError(f"{name}: an enum needs choices: {name}:enum(draft|sent)")
     longest = max(map(len, choices))
+    if longest > LONGEST_CHOICE:
+        raise NotationError(f"{name}: a choice has at most {LONGEST_CHOICE} characters")
     return Kind(
         {"type": "string", "enum": choices},
         "str",

@@ -6,17 +6,25 @@ from dataclasses import dataclass
 from typing import Any
 
 import inflection
+from sqlalchemy.dialects.postgresql.base import RESERVED_WORDS
 
-from devtools.features.fields import Field, NotationError
-from myapp import components, openapi
+from devtools import feature_list
+from devtools.features.fields import (
+    Field,
+    NotationError,
+    refuse_constraint,
+    refuse_in_redis,
+)
+from devtools.features.staging import ROOT
+from myapp import access, components, openapi
 from myapp.contract_rules import FIELD_NAME
 from myapp.kinds import CREATE
 from myapp.operations import Operation
 from myapp.tables import Base
 
 STORES = ("sql", "redis")
-LONGEST = 30
-"""Characters of a name: with a field's it makes the names of constraints (63)."""
+LONGEST = 24
+"""Characters of a name: it stands in sentences that are lines of source."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +65,9 @@ class Resource:
 
     @property
     def contract(self) -> str:
-        """The contract's variable: `INVOICE`."""
-        return self.singular.upper()
+        """The contract's variable: `INVOICE`; endpoints import rules beside it."""
+        name = self.singular.upper()
+        return f"{name}_CONTRACT" if hasattr(access, name) else name
 
     @property
     def words(self) -> str:
@@ -107,13 +116,20 @@ def declare(
 ) -> Resource:
     """Return the resource; raise NotationError where it does not fit what is there."""
     operations = list(operations)
-    taken = {operation.feature for operation in operations} | {*planned}
-    _refuse_name(name, taken)
+    _refuse_name(name, {*feature_list.folders(ROOT), *planned})
     made = Resource(name, store, tuple(fields))
+    for field in made.fields:
+        refuse_constraint(name, field)
+        if store == "redis":
+            refuse_in_redis(field)
+    for operation in operations:
+        if f":{made.singular}_id>" in operation.url:
+            raise NotationError(
+                f"{name}: {made.singular}_id has a meaning in {operation.url}: choose"
+                " another name"
+            )
     if made.table in components.schemas(operations):
         raise NotationError(f"{name}: there is a contract {made.table}: choose another")
-    if store == "redis":
-        _refuse_relations(made)
     parents = _parents(made, operations, planned)
     return Resource(name, store, made.fields, tuple(parents.values()))
 
@@ -127,19 +143,15 @@ def _refuse_name(name: str, taken: Iterable[str]) -> None:
     singular = inflection.singularize(name)
     if keyword.iskeyword(name) or keyword.iskeyword(singular):
         raise NotationError(f"{name} is a word of Python's: choose another name")
+    if name in RESERVED_WORDS:
+        raise NotationError(f"{name} is a word of SQL's: choose another name")
+    if (ROOT / "myapp" / f"{name}.py").exists():
+        raise NotationError(f"there is a module myapp/{name}.py: choose another name")
     if name in taken or name in Base.metadata.tables:
         raise NotationError(f"there is a feature or a table {name}: choose another")
     if inflection.pluralize(name) != name:
         raise NotationError(
             f"a feature is named in the plural: {inflection.pluralize(name)}"
-        )
-
-
-def _refuse_relations(made: Resource) -> None:
-    for field in (*made.unique, *made.references):
-        what = "be unique" if field.is_unique else "refer to a table"
-        raise NotationError(
-            f"{field.name}: a record in Redis cannot {what}: use --store sql"
         )
 
 
@@ -175,22 +187,28 @@ def _parent(
 ) -> Parent:
     if feature in planned and planned[feature].store == "sql":
         made = planned[feature]
-        body = {each.name: each.kind.values[0] for each in made.fields}
-        references = {each.name: str(each.refers_to) for each in made.references}
+        needed = [each for each in made.fields if not each.is_optional]
+        body = {each.name: each.kind.values[0] for each in needed}
+        references = {e.name: str(e.refers_to) for e in needed if e.refers_to}
         return Parent(feature, f"/v1/{feature}", body, references)
     creation = _targets(operations).get(feature)
     if creation is None or creation.accepts is None:
         known = ", ".join(sorted(_targets(operations)))
         raise NotationError(
-            f"{field}: there is no table {feature} to refer to: use one of {known}"
+            f"{field}: there is no table {feature} to refer to: use one of {known}, or"
+            f" write {feature} first"
         )
-    references = {
-        column.name: key.column.table.name
+    keys = {
+        column: key.column.table.name
         for column in Base.metadata.tables[feature].columns
         for key in column.foreign_keys
         if column.name in creation.accepts.properties
     }
-    body = openapi.example(creation.accepts)
+    references = {each.name: other for each, other in keys.items() if not each.nullable}
+    body = {**openapi.example(creation.accepts)}
+    for column in keys:
+        if column.nullable:
+            del body[column.name]
     return Parent(feature, creation.url, body, references)
 
 

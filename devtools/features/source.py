@@ -7,7 +7,12 @@ import ast
 from pathlib import Path
 
 from devtools import feature_list
-from devtools.features.fields import Field, NotationError
+from devtools.features.fields import (
+    Field,
+    NotationError,
+    refuse_constraint,
+    refuse_in_redis,
+)
 from devtools.features.writing import literal
 from devtools.formatting import formatted
 
@@ -39,19 +44,27 @@ def add_field(models: Path, field: Field) -> None:
         raise NotationError(
             f"{_named(models)} has a field {field.name}: choose another"
         )
-    edits = [_entry(properties, f'"{field.name}": {literal(field.schema)}')]
-    docstring, table, imports = tree.body[0], _table(tree), {*field.kind.imports}
-    if table is not None:
-        imports |= _imports(field)
+    writable = [value for value in properties.values if not _is_assigned(value)]
+    if not writable:
+        raise NotationError(
+            f"{_named(models)}: clients write nothing of it: add the field by hand"
+        )
+    entry = f', "{field.name}": {literal(field.schema)}'
+    edits = [_after(writable[-1], entry)]
+    table = _table(tree)
+    if table is None:
+        refuse_in_redis(field)
+    else:
+        refuse_constraint(models.parent.name, field)
+        edits.append(_after(tree.body[0], "\n" + "\n".join(sorted(_imports(field)))))
         edits.append(_after(table.body[-1], f"\n    {field.declaration}"))
         edits.extend(_constraints(models, table, field))
-    edits.append(_after(docstring, "\n" + "\n".join(sorted(imports))))
     _insert(models, edits)
 
 
 def _imports(field: Field) -> set[str]:
     """Return what the column of a field imports; isort puts it in its place."""
-    lines = set()
+    lines = {*field.kind.imports}
     if field.kind.column:
         lines.add("from sqlalchemy.orm import mapped_column")
     if field.is_unique:
@@ -99,14 +112,6 @@ def _contract(models: Path, tree: ast.Module) -> ast.Dict:
             " by hand"
         )
     return found[0]
-
-
-def _entry(properties: ast.Dict, text: str) -> Edit:
-    """Add an entry after the last field of clients, or before all of the server's."""
-    writable = [value for value in properties.values if not _is_assigned(value)]
-    if writable:
-        return _after(writable[-1], f", {text}")
-    return properties.lineno, properties.col_offset + 1, f"{text}, "
 
 
 def _is_assigned(schema: ast.expr) -> bool:

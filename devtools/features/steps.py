@@ -36,7 +36,7 @@ def from_yaml(file: str) -> Wanted:
     """Return what a file asks for."""
     try:
         wanted = yaml.safe_load(Path(file).read_text())
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise NotationError(f"{file} is no YAML: {error}") from error
     if not isinstance(wanted, dict) or not wanted:
         raise NotationError(f"{file}: write `invoices:`, and below it its `fields:`")
@@ -45,23 +45,37 @@ def from_yaml(file: str) -> Wanted:
             raise NotationError(f"{file}: {name} has `fields`, and may have a `store`")
         if told.get("store", "sql") not in STORES:
             raise NotationError(f"{file}: {name}: a store is {' or '.join(STORES)}")
+        fields = told.get("fields")
+        if not isinstance(fields, str | dict):
+            raise NotationError(
+                f"{file}: {name}: write its fields on a line, or as `total: integer`"
+            )
+        for field in fields:
+            if not isinstance(field, str):
+                raise NotationError(f"{file}: {name}: put the name {field} in quotes")
     return wanted
 
 
 def create(wanted: Wanted, operations: Iterable[Operation]) -> list[str]:
     """Write the features that are wanted; return their names."""
     made = _declared(wanted, list(operations))
+    names = [resource.name for resource in made]
+    about = " and ".join(
+        names if len(names) < 3 else (names[0], f"{len(names) - 1} more")
+    )
     with staged() as copy:
         for resource in made:
             write_feature(copy / "myapp", resource)
             source.register(copy / feature_list.APPLICATION, resource.name)
-        _follow(copy, " and ".join(resource.name for resource in made))
-    return [resource.name for resource in made]
+        _follow(copy, about)
+    return names
 
 
 def add_field(feature: str, notation: str, operations: Iterable[Operation]) -> str:
     """Add a field to a living feature; return its name."""
-    [added] = read(f"{notation} optional")
+    added, *more = read(f"{notation} optional")
+    if more:
+        raise NotationError(f"one field at a time: {notation} has more")
     models = Path("myapp", feature, "models.py")
     if not (ROOT / models).exists():
         raise NotationError(
@@ -93,7 +107,7 @@ def remove(feature: str) -> None:
 def _declared(wanted: Wanted, operations: list[Operation]) -> list[Resource]:
     made: dict[str, Resource] = {}
     for name, told in wanted.items():
-        fields = told.get("fields") or ""
+        fields = told["fields"]
         if isinstance(fields, dict):
             fields = ", ".join(f"{field}: {kind}" for field, kind in fields.items())
         store = told.get("store", "sql")
