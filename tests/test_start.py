@@ -69,10 +69,13 @@ def test_start_over_a_database_of_the_demo_is_refused(project):
         pytest.param("2shops", "cannot be the name", id="digit-first"),
         pytest.param("../shop", "cannot be the name", id="path"),
         pytest.param(f"{LONGEST}m", "cannot be the name", id="long"),
-        pytest.param("class", "another module", id="keyword"),
-        pytest.param("json", "another module", id="python"),
-        pytest.param("flask", "another module", id="package"),
-        pytest.param("tests", "another module", id="ours"),
+        pytest.param("class", "another file or module", id="keyword"),
+        pytest.param("json", "another file or module", id="python"),
+        pytest.param("flask", "another file or module", id="package"),
+        pytest.param("tests", "another file or module", id="folder"),
+        pytest.param("run", "another file or module", id="file"),
+        pytest.param("conftest", "another file or module", id="module"),
+        pytest.param("dockerfile", "another file or module", id="file-in-capitals"),
     ],
 )
 def test_name_that_cannot_be_says_why(name, said):

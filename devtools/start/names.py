@@ -7,21 +7,12 @@ import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+from devtools.features.staging import ROOT
 from devtools.start.refusal import Refusal
 
 TEMPLATE = "myapp"
 LONGEST = 12
 NAME = re.compile(rf"[a-z][a-z0-9]{{0,{LONGEST - 1}}}")
-OURS = (
-    "bench",
-    "deploy",
-    "devtools",
-    "docs",
-    "instance",
-    "migrations",
-    "tests",
-    "wsgi",
-)
 
 
 def refuse(name: str) -> None:
@@ -31,9 +22,12 @@ def refuse(name: str) -> None:
             f"{name!r} cannot be the name of a package, a database and a host at once:"
             f" use up to {LONGEST} small letters and digits, a letter first"
         )
-    installed = {*sys.stdlib_module_names, *packages_distributions(), *OURS}
-    if name in installed or keyword.iskeyword(name) or hasattr(builtins, name):
-        raise Refusal(f"{name} is the name of another module here: choose another")
+    ours = {path.stem.lower() for path in ROOT.iterdir()}  # as macOS has it
+    taken = {*sys.stdlib_module_names, *packages_distributions(), *ours}
+    if name in taken or keyword.iskeyword(name) or hasattr(builtins, name):
+        raise Refusal(
+            f"{name} is the name of another file or module here: choose another"
+        )
 
 
 def rename(copy: Path, name: str) -> None:
