@@ -17,7 +17,7 @@ from devtools.start.refusal import Refusal
 
 @click.command("start")
 @click.argument("name")
-@click.option("--without", default="", help="Demo features: customers,teams")
+@click.option("--without", default="", help=f"Some of {','.join(demos.DEMO)}")
 def main(name: str, without: str) -> None:
     """Give the project a name of its own everywhere; take demo features out."""
     unwanted = dict.fromkeys(feature.strip() for feature in without.split(","))

@@ -7,6 +7,8 @@ from devtools import feature_list
 from devtools.features import removal, source
 from devtools.start.refusal import Refusal
 
+DEMO = ("customers", "checkout_sessions", "teams")
+"""What can be taken out: pages, probes and tests count on all the others."""
 PAGES = ("README.md", "docs/lifecycle.md")
 TABLE = re.compile(r'^    __tablename__ = "(\w+)"$', re.MULTILINE)
 REVISION = re.compile(r'^revision = "(\w+)"$', re.MULTILINE)
@@ -15,11 +17,13 @@ BEFORE = re.compile(r'^down_revision = "(\w+)"$', re.MULTILINE)
 
 def remove(copy: Path, unwanted: list[str]) -> None:
     """Remove features from a copy of the project; raise Refusal where one is needed."""
-    known = feature_list.listed((copy / feature_list.APPLICATION).read_text())
+    listed = feature_list.listed((copy / feature_list.APPLICATION).read_text())
+    known = [feature for feature in DEMO if feature in listed]
     for feature in unwanted:
         if feature not in known:
-            listed = ", ".join(sorted(known))
-            raise Refusal(f"there is no feature {feature}: take some of {listed}")
+            raise Refusal(
+                f"{feature} is no feature of the demo: take some of {', '.join(known)}"
+            )
     for file, feature in removal.needing(copy, unwanted):
         raise Refusal(f"{file} cannot do without {feature}: leave that feature in")
     for feature in unwanted:
