@@ -3,11 +3,12 @@
 Each test has a copy of the checkout, which a product's tests then run in.
 """
 
+import re
 import shutil
 
 import pytest
 
-from devtools.start import demos, names
+from devtools.start import demos, itself, names
 from devtools.start.refusal import Refusal
 from tests.checkout import copy_files
 from tests.project import Project
@@ -35,7 +36,8 @@ def test_start_leaves_a_product_that_passes_checks_and_tests(project):
         path.name for path in (project.folder / LONGEST).iterdir()
     }
     assert project.run("git", "grep", "-il", names.TEMPLATE, expected=1) == ""
-    assert "./run start" not in project.text("run") + project.text("README.md")
+    for page in ("run", "README.md", "CHANGELOG.md"):
+        assert "./run start" not in project.text(page)
     project.commit()
     project.check()
     project.test()
@@ -102,6 +104,16 @@ def test_feature_that_others_need_stays(tmp_path, monkeypatch):
     with pytest.raises(Refusal, match="cannot do without users: leave that"):
         demos.remove(tmp_path, ["users"])
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_pages_name_no_feature_that_has_gone(tmp_path):
+    copy_files(tmp_path)
+    without = [name for name in demos.DEMO if (tmp_path / "myapp" / name).exists()]
+    demos.remove(tmp_path, without)
+    itself.remove(tmp_path)
+    for page in demos.PAGES:
+        named = re.findall(r"[a-z_]+", (tmp_path / page).read_text())
+        assert not {*demos.DEMO} & {*named}, page
 
 
 MIGRATION = 'revision = "{}"\ndown_revision = {}\nop.create_table("{}")\n'

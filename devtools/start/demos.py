@@ -9,7 +9,7 @@ from devtools.start.refusal import Refusal
 
 DEMO = ("customers", "checkout_sessions", "teams")
 """What can be taken out: pages, probes and tests count on all the others."""
-PAGES = ("README.md", "docs/lifecycle.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "docs/lifecycle.md")
 TABLE = re.compile(r'^    __tablename__ = "(\w+)"$', re.MULTILINE)
 REVISION = re.compile(r'^revision = "(\w+)"$', re.MULTILINE)
 BEFORE = re.compile(r'^down_revision = "(\w+)"$', re.MULTILINE)
@@ -28,17 +28,19 @@ def remove(copy: Path, unwanted: list[str]) -> None:
         raise Refusal(f"{file} cannot do without {feature}: leave that feature in")
     for feature in unwanted:
         remove_migrations(copy, feature)
-        _remove_rows(copy, feature)
+        _remove_mentions(copy, feature)
         removal.remove_folder(copy, feature)
         source.unregister(copy / feature_list.APPLICATION, feature)
 
 
-def _remove_rows(copy: Path, feature: str) -> None:
-    """Remove the rows of the pages' tables that are about a feature."""
-    row = re.compile(rf"^\| (`{feature}` \||.*\(myapp/{feature}/).*\n", re.MULTILINE)
+def _remove_mentions(copy: Path, feature: str) -> None:
+    """Remove a feature from the pages: its rows, its lines, its place in the tree."""
+    row = rf"^\| (`{feature}` \||.*\(myapp/{feature}/).*\n"
+    line = rf"^ +`{feature}` .*\n"
+    mention = re.compile(rf"{row}|{line}| {feature}/", re.MULTILINE)
     for name in PAGES:
         page = copy / name
-        page.write_text(row.sub("", page.read_text()))
+        page.write_text(mention.sub("", page.read_text()))
 
 
 def remove_migrations(copy: Path, feature: str) -> None:

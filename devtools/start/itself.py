@@ -13,6 +13,7 @@ TRACES = {
         r"^## From template to product\n(.*\n)*?(?=## )",
         r"^\| `\./run start .*\n",
     ),
+    "CHANGELOG.md": (r"^- \*\*`\./run start .*\n(  .*\n)*",),
 }
 """Where a file speaks of it, as lines to take out."""
 
