@@ -12,6 +12,8 @@ from devtools.start.refusal import Refusal
 
 TEMPLATE = "myapp"
 LONGEST = 12
+OF_SERVERS = {"nginx", "postgres", "redis", "root"}
+"""Users that a server has: the product gets one, and a role, of its name."""
 NAME = re.compile(rf"[a-z][a-z0-9]{{0,{LONGEST - 1}}}")
 
 
@@ -23,10 +25,10 @@ def refuse(name: str) -> None:
             f" use up to {LONGEST} small letters and digits, a letter first"
         )
     ours = {path.stem.lower() for path in ROOT.iterdir()}  # as macOS has it
-    taken = {*sys.stdlib_module_names, *packages_distributions(), *ours}
+    taken = {*sys.stdlib_module_names, *packages_distributions(), *ours, *OF_SERVERS}
     if name in taken or keyword.iskeyword(name) or hasattr(builtins, name):
         raise Refusal(
-            f"{name} is the name of another file or module here: choose another"
+            f"{name} is the name of another file, module or user: choose another"
         )
 
 
