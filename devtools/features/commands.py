@@ -45,7 +45,7 @@ def feature_command() -> None:
 @feature_command.command("new")
 @click.argument("name", required=False)
 @click.option("--store", type=click.Choice(("sql", "redis")), default="sql")
-@click.option("--fields", help="number:string(40) unique, customer:ref(customers)")
+@click.option("--fields", help="number:string(40) unique, payer:ref(users)")
 @click.option("--from", "file", type=click.Path(exists=True, dir_okay=False))
 @with_appcontext
 @explained
@@ -56,7 +56,7 @@ def new_command(
 
     A field is name:type, then `unique` or `optional`. Types: string(120), integer or
     integer(0..100), number, boolean, date, datetime, email, uri, enum(draft|sent),
-    ref(customers). A YAML file (--from) says it for several: their names, each with its
+    ref(users). A YAML file (--from) says it for several: their names, each with its
     `store` and its `fields`.
     """
     wanted = steps.from_yaml(file) if file else steps.from_line(name, store, fields)

@@ -1,4 +1,4 @@
-"""The notation of fields: `number:string(40) unique, customer:ref(customers)`.
+"""The notation of fields: `number:string(40) unique, payer:ref(users)`.
 
 Each kind of field is one entry of KINDS: its schema, its column, and values for tests.
 """
@@ -286,7 +286,7 @@ def _plain(kind: Kind) -> Callable[[str, str | None], Kind]:
 
 def _reference(name: str, argument: str | None) -> Kind:
     if not argument:
-        raise NotationError(f"{name}: to what? Write {name}:ref(customers)")
+        raise NotationError(f"{name}: to what? Write {name}:ref(users)")
     return Kind(
         {"type": "string", "format": "uuid"},
         "UUID",
