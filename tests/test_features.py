@@ -4,11 +4,12 @@ Each test has a copy of the checkout; the commands and the checks run in it as a
 """
 
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 import yaml
 
-from devtools.features import removal, resource, steps
+from devtools.features import removal, resource, staging, steps
 from devtools.features.fields import NotationError, read
 from tests.checkout import ROOT
 from tests.project import Project
@@ -223,6 +224,65 @@ def test_field_that_cannot_be_added_says_why(feature, field, said):
     assert said in str(refused.value)
 
 
+# what is meanwhile done to the checkout
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """A folder to work on in a copy, with one file of a feature and one migration."""
+    monkeypatch.setattr(staging, "ROOT", tmp_path)
+    for file in (MODELS, FIRST):
+        (tmp_path / file).parent.mkdir(parents=True)
+        (tmp_path / file).write_text("as it was")
+    return tmp_path
+
+
+MODELS, OTHER = Path("myapp/trials/models.py"), Path("myapp/other.py")
+FIRST, SECOND = VERSIONS / "0001_trials.py", VERSIONS / "0002_theirs.py"
+
+
+def test_what_is_saved_meanwhile_stays(checkout):
+    with staging.staged() as copy:
+        (copy / MODELS).write_text("ours")
+        (checkout / FIRST).touch()
+        (checkout / OTHER).write_text("theirs")
+    assert (checkout / MODELS).read_text() == "ours"
+    assert (checkout / OTHER).read_text() == "theirs"
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        pytest.param(MODELS, id="same-file"),
+        pytest.param(OTHER, id="new-file"),
+        pytest.param(SECOND, id="migration"),
+    ],
+)
+def test_what_both_have_changed_meanwhile_is_refused(checkout, theirs):
+    with pytest.raises(NotationError, match=f"{theirs} has changed meanwhile: run it"):
+        with staging.staged() as copy:
+            (copy / MODELS).unlink()
+            (copy / OTHER).write_text("ours")
+            (checkout / theirs).write_text("theirs")
+    assert (checkout / MODELS).exists()
+    assert (checkout / theirs).read_text() == "theirs"
+
+
+def test_what_has_no_copy_is_not_done_where_a_step_fails(checkout):
+    done = []
+    with pytest.raises(NotationError, match="has changed meanwhile"):
+        with staging.staged(last=lambda: done.append("downgrade")) as copy:
+            (copy / MODELS).write_text("ours")
+            (checkout / MODELS).write_text("theirs")
+    assert not done
+
+
+def test_an_empty_folder_is_no_part_of_the_copy(checkout):
+    (checkout / "myapp/left_over/__pycache__").mkdir(parents=True)
+    with staging.staged() as copy:
+        (copy / "myapp/left_over").mkdir()
+
+
 # remove
 
 
@@ -247,6 +307,64 @@ def test_remove_of_what_is_committed_drops_the_table(project):
     upgrade, _, downgrade = written.partition("def downgrade")
     assert 'op.drop_table("trials")' in upgrade
     assert 'protect("trials")' in downgrade
+
+
+@pytest.mark.slow
+def test_remove_of_what_is_committed_in_part_drops_the_table_as_it_was(project):
+    project.feature("new", "trials", "--fields", SIX)
+    project.commit()
+    project.feature("field", "trials", "+paid_on:date")
+    project.feature("remove", "trials")
+    written = project.text(migration(2, "no_trials"))
+    assert 'sa.Column("payer_id", sa.Uuid(), nullable=False)' in written
+    assert "paid_on" not in written
+    project.check()
+    project.test()
+
+
+@pytest.mark.slow
+def test_remove_of_several_tables_drops_them_in_one_migration(project):
+    project.feature("remove", "teams")
+    written = project.text(migration(1, "no_teams"))
+    upgrade, _, downgrade = written.partition("def downgrade")
+    assert upgrade.index('"team_members")') < upgrade.index('drop_table("teams")')
+    assert downgrade.index('protect("teams")') < downgrade.index('"team_members"')
+    assert not (project.folder / migration(2, "no_teams")).exists()
+    project.test()
+
+
+def test_remove_that_fails_leaves_files_and_database(project):
+    project.python("flask", "--app", "myapp", "db", "upgrade")
+    project.feature("new", "trials", "--fields", "number:string(40)")
+    changelog = project.text("CHANGELOG.md")
+    (project.folder / "CHANGELOG.md").write_text("")
+    before = project.changed()
+    said = project.feature("remove", "trials", expected=1)
+    assert "nothing has been written: CHANGELOG.md has no place" in said
+    assert project.changed() == before
+    current = project.python("flask", "--app", "myapp", "db", "current")
+    assert f"{NEWEST + 1:04} (head)" in current
+    (project.folder / "CHANGELOG.md").write_text(changelog)
+    project.feature("remove", "trials")
+    assert project.changed() == set()
+
+
+def test_remove_without_a_database_makes_none(project):
+    project.feature("new", "trials", "--fields", "number:string(40)")
+    project.feature("remove", "trials")
+    assert not [*project.folder.glob("instance/*.sqlite*")]
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        pytest.param("", "it ended with -9", id="nothing"),
+        pytest.param("Traceback\na.b.SomeError: Do it.", "Do it.", id="class"),
+        pytest.param("SyntaxError: no", "SyntaxError: no", id="Python"),
+    ],
+)
+def test_reason_is_a_sentence(said, reason):
+    assert removal.reason(CompletedProcess([], -9, "", said)) == reason
 
 
 @pytest.mark.parametrize(

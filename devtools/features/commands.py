@@ -84,9 +84,10 @@ def field_command(steps: Any, feature: str, field: str) -> None:
 @with_appcontext
 @explained
 def remove_command(steps: Any, feature: str) -> None:
-    """Take a feature out: its folder, its line, its table.
+    """Take a feature out: its folder, its line, its tables.
 
-    A migration that is not committed yet is undone; else a new one drops the table.
+    The newest migrations, if they are about this feature alone and not committed yet,
+    are undone; a new one drops the tables that are left.
     """
     steps.remove(feature)
     click.echo(f"myapp/{feature} is gone.")

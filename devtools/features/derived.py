@@ -1,7 +1,7 @@
 """Writes what is derived from the features: migration, rights, changes for clients.
 
 Run in a copy of the project, by a Python of its own, for the models are imported anew:
-python -m devtools.features.derived MESSAGE [TABLE TO DROP]
+python -m devtools.features.derived MESSAGE [TABLES TO DROP]
 """
 
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import flask_migrate
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import inspect
 
 from devtools.contracts.stand_ins import instead_of_shapes
 from devtools.formatting import formatted
@@ -19,6 +19,7 @@ with instead_of_shapes():  # they are written from what is imported here
     from devtools.contracts import changelog, documents, shapes
     from devtools.contracts.verdict import judge
     from myapp import create_app, db
+    from myapp.tables import Base
 
 NOWHERE = "redis://127.0.0.1:1/0"
 VERSIONS = Path("migrations", "versions")
@@ -46,14 +47,14 @@ def application() -> Flask:
     return create_app({**settings, "OPEN_SIGN_UP": False})
 
 
-def write_migration(message: str, dropped: str | None = None) -> None:
+def write_migration(message: str, *unwanted: str) -> None:
     """Write the next migration, if the models ask for one, and try it out.
 
-    Where a table is to be dropped its models are still there: they tell the way back.
+    Where tables are to be dropped their models are still there: they tell the way back.
     """
-    if dropped:
-        db.sql.session.execute(text(f"DROP TABLE {dropped}"))
-        db.sql.session.commit()
+    dropped = drop(*unwanted)
+    if unwanted and not dropped:
+        return
     revision = next_revision()
     flask_migrate.migrate(message=message, rev_id=revision)
     for written in VERSIONS.glob(f"{revision}_*.py"):
@@ -63,6 +64,16 @@ def write_migration(message: str, dropped: str | None = None) -> None:
     if not dropped:
         flask_migrate.upgrade()
         flask_migrate.check()
+
+
+def drop(*unwanted: str) -> list[str]:
+    """Drop those of these tables that are there, each before what it refers to."""
+    connection = db.sql.session.connection()
+    there = {*inspect(connection).get_table_names()} & {*unwanted}
+    tables = [each for each in Base.metadata.sorted_tables if each.name in there]
+    Base.metadata.drop_all(connection, tables)
+    db.sql.session.commit()
+    return [table.name for table in tables]
 
 
 def reversed_ways(source: str) -> str:

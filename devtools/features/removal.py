@@ -11,8 +11,11 @@ from pathlib import Path
 
 from devtools.features.fields import NotationError
 from devtools.features.staging import ROOT
+from myapp.tables import Base
 
 VERSIONS = Path("migrations", "versions")
+CLASS = re.compile(r"^((\w+\.)+\w+(Error|Exception)|(Value|Runtime)Error): ")
+"""How a traceback's last line begins, where a sentence follows that stands alone."""
 
 
 def refuse(feature: str) -> None:
@@ -50,14 +53,24 @@ def remove_folder(copy: Path, feature: str) -> None:
     shutil.rmtree(copy / "myapp" / feature)
 
 
-def uncommitted_migrations(feature: str) -> list[Path]:
-    """Return the newest migrations that are about this table alone, and nobody's yet.
+def own_tables(feature: str) -> set[str]:
+    """Return the tables that a feature's models declare."""
+    return {
+        str(mapper.local_table)
+        for mapper in Base.registry.mappers
+        if mapper.class_.__module__.startswith(f"myapp.{feature}.")
+    }
+
+
+def uncommitted_migrations(own: set[str]) -> list[Path]:
+    """Return the newest migrations that are about these tables alone, and nobody's yet.
 
     The newest comes first. Where there is no git, all count as committed.
     """
     found = []
     for file in sorted((ROOT / VERSIONS).glob("[0-9]*.py"), reverse=True):
-        if tables(file) != {feature} or not _is_untracked(file):
+        touched = tables(file)
+        if not touched or not touched <= own or not _is_untracked(file):
             break
         found.append(file.relative_to(ROOT))
     return found
@@ -85,8 +98,24 @@ def _is_untracked(file: Path) -> bool:
     return listed.returncode == 0 and bool(listed.stdout.strip())
 
 
-def downgrade_below(migrations: list[Path]) -> None:
+def restore(copy: Path, feature: str) -> None:
+    """Give a copy the feature that git has: its models fit the migrations that stay."""
+    listed = ["git", "ls-files", "--", f"myapp/{feature}"]
+    files = subprocess.check_output(listed, cwd=ROOT, text=True).splitlines()
+    taken = ["git", "checkout-index", "--force", f"--prefix={copy}/", "--", *files]
+    subprocess.run(taken, cwd=ROOT, check=True)
+
+
+def has_database(url: str) -> bool:
+    """Tell whether there is a database: SQLite makes its file when it is asked."""
+    path = url.removeprefix("sqlite:///")
+    return path == url or Path(path).exists()
+
+
+def downgrade_below(migrations: list[Path], url: str) -> None:
     """Undo migrations in the database of this folder, where they were carried out."""
+    if not migrations or not has_database(url):
+        return
     numbers = [file.name[:4] for file in migrations]
     current = flask("db", "current").split()[:1]
     if current and current[0] in numbers:
@@ -101,5 +130,11 @@ def flask(*arguments: str) -> str:
         command, cwd=ROOT, env=os.environ, capture_output=True, text=True
     )
     if done.returncode:
-        raise NotationError(f"flask {' '.join(arguments)}: {done.stderr.strip()}")
+        raise NotationError(f"flask {' '.join(arguments)}: {reason(done)}")
     return done.stdout
+
+
+def reason(done: subprocess.CompletedProcess[str]) -> str:
+    """Return the sentence with which a command has failed."""
+    *_, last = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
+    return CLASS.sub("", last)

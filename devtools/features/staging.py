@@ -1,11 +1,12 @@
 """A copy of the project to change first: nothing is left behind where a step fails."""
 
-import filecmp
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from devtools.features.fields import NotationError
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = (
@@ -18,44 +19,67 @@ PARTS = (
     "pyproject.toml",
 )
 
+Contents = dict[Path, bytes]
+"""What the files of a project say, by their place in it."""
+
 
 @contextmanager
-def staged() -> Iterator[Path]:
-    """Give a copy of the project; take its changes over where all has gone well."""
+def staged(last: Callable[[], None] = lambda: None) -> Iterator[Path]:
+    """Give a copy of the project; take its changes over where all has gone well.
+
+    What has no copy is done `last`, when nothing stands in the way any more.
+    """
     with tempfile.TemporaryDirectory(prefix="myapp-") as folder:
         copy = Path(folder)
-        for part in PARTS:
-            _copy(ROOT / part, copy / part)
+        before = _contents(ROOT)
+        _write(copy, before)
         yield copy
-        _take_over(copy)
+        after = _contents(copy)
+        _refuse_changes_meanwhile(before, after)
+        last()
+        _refuse_changes_meanwhile(before, after)
+        _take_over(before, after)
 
 
-def _copy(source: Path, target: Path) -> None:
-    if source.is_dir():
-        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-    else:
-        shutil.copy2(source, target)
-
-
-def _files(root: Path) -> set[Path]:
-    """Return the files of the parts that are copied, relative to a project."""
+def _contents(root: Path) -> Contents:
+    """Read the files of the parts that are copied."""
     found = (root / part for part in PARTS)
     files = (file for part in found for file in (part, *part.rglob("*")))
     return {
-        file.relative_to(root)
+        file.relative_to(root): file.read_bytes()
         for file in files
         if file.is_file() and "__pycache__" not in file.parts
     }
 
 
-def _take_over(copy: Path) -> None:
-    before, after = _files(ROOT), _files(copy)
-    for file in after:
-        target = ROOT / file
-        if file not in before or not filecmp.cmp(copy / file, target, shallow=False):
-            target.parent.mkdir(exist_ok=True, parents=True)
-            shutil.copyfile(copy / file, target)
-    for file in before - after:
+def _write(root: Path, contents: Contents) -> None:
+    for file, content in contents.items():
+        (root / file).parent.mkdir(exist_ok=True, parents=True)
+        (root / file).write_bytes(content)
+
+
+def _changed(before: Contents, after: Contents) -> set[Path]:
+    """Return the files that are new, gone, or say something else."""
+    return {file for file, _ in before.items() ^ after.items()}
+
+
+def _refuse_changes_meanwhile(before: Contents, after: Contents) -> None:
+    """Raise NotationError where somebody else has changed what is to be written.
+
+    So has who added a migration: each follows the last, and has its number.
+    """
+    ours = _changed(before, after)
+    for file in sorted(_changed(before, _contents(ROOT))):
+        if file in ours or file.match("migrations/versions/*.py"):
+            raise NotationError(
+                f"nothing has been written: {file} has changed meanwhile: run it again"
+            )
+
+
+def _take_over(before: Contents, after: Contents) -> None:
+    changed = _changed(before, after)
+    _write(ROOT, {file: after[file] for file in changed & after.keys()})
+    for file in changed - after.keys():
         (ROOT / file).unlink()
         _remove_empty((ROOT / file).parent)
 

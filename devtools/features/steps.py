@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from flask import current_app
 
 from devtools import feature_list
 from devtools.features import removal, source
@@ -16,7 +17,6 @@ from devtools.features.resource import STORES, Resource, declare, refuse_referen
 from devtools.features.staging import ROOT, staged
 from devtools.features.writing import write_feature
 from myapp.operations import Operation
-from myapp.tables import Base
 
 Wanted = Mapping[str, Any]
 """Name of a feature → its `store` and `fields`."""
@@ -92,13 +92,16 @@ def add_field(feature: str, notation: str, operations: Iterable[Operation]) -> s
 def remove(feature: str) -> None:
     """Take a feature out; raise NotationError where others need it."""
     removal.refuse(feature)
-    undone = removal.uncommitted_migrations(feature)
-    removal.downgrade_below(undone)
-    with staged() as copy:
+    own = removal.own_tables(feature)
+    undone = removal.uncommitted_migrations(own)
+    url = current_app.config["DATABASE_URL"]
+    with staged(last=lambda: removal.downgrade_below(undone, url)) as copy:
         for migration in undone:
             (copy / migration).unlink()
-        if not undone and feature in Base.metadata.tables:
-            _follow(copy, f"no {feature}", feature)
+        if undone:
+            removal.restore(copy, feature)
+        if own:
+            _follow(copy, f"no {feature}", *sorted(own))
         removal.remove_folder(copy, feature)
         source.unregister(copy / feature_list.APPLICATION, feature)
         _follow(copy, f"no {feature}")
@@ -125,16 +128,12 @@ def _follow(copy: Path, *arguments: str) -> None:
         text=True,
     )
     if done.returncode:
-        *_, reason = done.stderr.strip().splitlines()
-        raise NotationError(f"nothing has been written: {reason}")
+        raise NotationError(f"nothing has been written: {removal.reason(done)}")
 
 
 def bring_up_to_date(url: str) -> bool:
     """Migrate the database of this folder, if there is one; tell whether it worked."""
-    if (
-        url.startswith("sqlite:///")
-        and not Path(url.removeprefix("sqlite:///")).exists()
-    ):
+    if not removal.has_database(url):
         return True
     try:
         removal.flask("db", "upgrade")
