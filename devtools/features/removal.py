@@ -130,7 +130,8 @@ def flask(*arguments: str) -> str:
         command, cwd=ROOT, env=os.environ, capture_output=True, text=True
     )
     if done.returncode:
-        raise NotationError(f"flask {' '.join(arguments)}: {reason(done)}")
+        said = f"flask {' '.join(arguments)}: {reason(done)}"
+        raise NotationError(f"nothing has been written: {said}")
     return done.stdout
 
 
