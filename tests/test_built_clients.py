@@ -9,6 +9,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import ModuleType
+from typing import Any
 
 import pytest
 from click import ClickException
@@ -17,6 +19,10 @@ from devtools import demo
 from devtools.clients import python_client
 from devtools.clients.postman import values
 from myapp import create_app, openapi
+from myapp.access import MEMBER
+from myapp.api import FeatureApi, Resource
+from myapp.contract import Contract
+from myapp.operations import operation
 from tests.actors import sign_up
 from tests.built_clients import (
     command,
@@ -238,6 +244,50 @@ def test_collection_has_every_operation_or_the_reason_why_not(app, tmp_path):
         operation.summary.rstrip(".")
         for operation in operations
         if operation.id in values.LEFT_OUT
+    }
+
+
+class Trials(Resource):
+    @operation.create(MEMBER)
+    def post(self, request):
+        """Try the product."""
+
+
+def trials():
+    """Return a feature whose fields are not called as what they hold."""
+    id = {"type": "string", "format": "uuid"}
+    properties: dict[str, dict[str, Any]] = {
+        "id": {**id, "readOnly": True},
+        "payer": id,
+        "parent_id": {**id, "type": ["string", "null"]},
+        "tax_id": {"type": "string", "maxLength": 40, "examples": ["12/345"]},
+        "slug": {"type": "integer", "minimum": 1, "maximum": 3},
+    }
+    contract = Contract("SampleTrial", description="A trial.", properties=properties)
+    # As the table would say.
+    contract.references = {"payer": "users", "parent_id": "sample_trials"}
+    api = FeatureApi("sample_trials", contract)
+    api.route("")(Trials)
+    module = ModuleType("sample_trials")
+    vars(module)["blueprint"] = api.blueprint
+    return module
+
+
+@on_sqlite
+def test_body_has_ids_where_the_table_refers_to_another_and_else_the_example(
+    settings, tmp_path
+):
+    app = create_app(settings, (*FEATURES, trials()))
+    command(app, tmp_path, "postman")
+    app.extensions["myapp"].engine.dispose()
+    written = json.loads((tmp_path / "clients" / "postman.json").read_text())
+    [folder] = [group for group in written["item"] if group["name"] == "sample_trials"]
+    [sent] = [item["request"] for item in folder["item"]]
+    assert json.loads(sent["body"]["raw"]) == {
+        "payer": "{{user_id}}",
+        "parent_id": None,
+        "tax_id": "12/345",
+        "slug": 1,
     }
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 import msgspec
+from flask import current_app
 from flask.cli import with_appcontext
 
 from devtools.clients import python_client, typescript_client
@@ -56,7 +57,6 @@ def postman_command() -> None:
     """Write a Postman collection to clients/postman.json."""
     file = FOLDER / "postman.json"
     file.parent.mkdir(exist_ok=True)
-    file.write_bytes(
-        msgspec.json.format(msgspec.json.encode(collection(description())))
-    )
+    written = collection(description(), current_app.extensions["operations"])
+    file.write_bytes(msgspec.json.format(msgspec.json.encode(written)))
     click.echo(f"Written to {file}: import it into Postman, or npx newman run {file}")

@@ -5,20 +5,24 @@ those whose answers it uses; last, in reverse, what removes.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import click
 
 from devtools.clients.postman import values
 from devtools.clients.postman.request import Json, Request, bearer
+from myapp.contract_rules import types_of
 from myapp.openapi import Document
+from myapp.operations import Operation
 
 SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 
 
-def collection(document: Document) -> Json:
+def collection(document: Document, operations: Iterable[Operation]) -> Json:
     """Return the collection of a document's operations."""
-    requests = {request.id: request for request in _requests(document["paths"])}
+    declared = {operation.id: operation for operation in operations}
+    found = _requests(document["paths"], declared)
+    requests = {request.id: request for request in found}
     first = [requests[id] for id in values.FIRST]
     rest = [requests[id] for id in requests if id not in values.FIRST]
     made = [request for request in rest if request.method != "delete"]
@@ -34,19 +38,39 @@ def collection(document: Document) -> Json:
     }
 
 
-def _requests(paths: Json) -> Iterator[Request]:
+def _requests(paths: Json, declared: Mapping[str, Operation]) -> Iterator[Request]:
     for path, methods in paths.items():
-        addressed = [
-            found[1]
-            for url in paths
-            if (found := re.fullmatch(rf"{re.escape(path)}/{{(\w+)}}", url))
-        ]
         for method, operation in methods.items():
             # What cannot be made here is taken from the list.
             names = method == ("post" if "post" in methods else "get")
-            item = addressed[0] if addressed and names else ""
-            if operation["operationId"] not in values.LEFT_OUT:
-                yield Request(method, path, operation, item)
+            item = _parameter_below(path, paths) if names else ""
+            if (id := operation["operationId"]) not in values.LEFT_OUT:
+                references = _references(declared[id], paths)
+                yield Request(method, path, operation, item, references)
+
+
+def _parameter_below(path: str, paths: Iterable[str]) -> str:
+    """Return the parameter by which one resource of a list is addressed, or nothing."""
+    pattern = re.compile(rf"{re.escape(path)}/{{(\w+)}}")
+    return next((found[1] for url in paths if (found := pattern.fullmatch(url))), "")
+
+
+def _references(operation: Operation, paths: Iterable[str]) -> Json:
+    """Return the fields that refer to another resource, with the id of the one made.
+
+    Where null will do it is null: a resource may refer to its own kind. A body whose
+    contract has no table of its own refers to what the answer refers to.
+    """
+    accepts, answers = operation.accepts, operation.answers
+    if accepts is None:
+        return {}
+    tables = {**(answers.references if answers else {}), **accepts.references}
+    found: Json = {}
+    for field in tables.keys() & {*accepts.writable}:
+        name = _parameter_below(f"/v1/{tables[field]}", paths) or field
+        nullable = "null" in types_of(accepts.properties[field])
+        found[field] = None if nullable else f"{{{{{name}}}}}"
+    return found
 
 
 def _ordered(

@@ -18,6 +18,8 @@ class Request(NamedTuple):
     operation: Json
     item: str
     """The path parameter by which one of these resources is addressed, or nothing."""
+    references: Json
+    """The fields that refer to another resource, with the values that are sent."""
 
     @property
     def id(self) -> str:
@@ -100,9 +102,7 @@ class Request(NamedTuple):
     def _body(self) -> Json:
         media_type, content = self._content
         body = dict(content["example"])
-        body |= {name: values.FIELDS[name] for name in body.keys() & values.FIELDS}
-        # The id of another resource: that of the one that was made.
-        body |= {name: f"{{{{{name}}}}}" for name in body if name.endswith("_id")}
+        body |= {name: self.references[name] for name in body.keys() & self.references}
         body |= values.BODIES.get(self.id, {})
         if media_type == FORM:
             filled = {name: value for name, value in body.items() if value is not None}

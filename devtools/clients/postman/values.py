@@ -19,15 +19,16 @@ AS_USER = {
 }
 """The operations of a person: the API key of the account is none."""
 
-FIELDS = {"slug": "{{slug}}", "account": "{{slug}}"}
-"""The values of fields, in whichever body."""
-
 _OAUTH_CLIENT = {
     "client_id": "{{oauth_client}}",
     "client_secret": "{{oauth_secret}}",
 }
 BODIES = {
+    "accounts_create": {"slug": "{{slug}}"},
+    "accounts_replace": {"slug": "{{slug}}"},
     "auth_introspect": {**_OAUTH_CLIENT, "token": "{{client_token}}"},
+    "auth_login": {"account": "{{slug}}"},
+    "auth_password_reset": {"account": "{{slug}}"},
     "auth_revoke": {**_OAUTH_CLIENT, "token": "{{client_token}}"},
     "auth_token": {**_OAUTH_CLIENT, "grant_type": "client_credentials"},
     "users_create": {"email": "grace@example.com"},
