@@ -1,8 +1,8 @@
 """The documents of JSON:API, made from contracts: resource objects, both ways.
 
 https://jsonapi.org/format/1.1/#document-structure. A field that refers to another
-resource by a foreign key is a relationship (`user_id` → `user`), every other one but
-the id an attribute. Knows no request.
+resource by a foreign key is a relationship (`user_id` → `user`, if that name is free),
+every other one but the id an attribute. Knows no request.
 """
 
 from collections.abc import Mapping
@@ -74,10 +74,16 @@ class ResourceType:
     def relationships(self) -> Mapping[str, Relationship]:
         """The relationships, by field; known once all features are imported."""
         return {
-            field: Relationship(field, field.removesuffix("_id"), known[table])
+            field: Relationship(field, self._short(field), known[table])
             for field, table in self.contract.references.items()
             if table in known
         }
+
+    def _short(self, field: str) -> str:
+        """Return a relationship's name, which no attribute has (1.1, fields)."""
+        name = field.removesuffix("_id")
+        taken = {"type", "id", *self.contract.properties}
+        return field if name in taken else name
 
     @property
     def is_known(self) -> bool:
