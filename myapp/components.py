@@ -1,6 +1,6 @@
 """The components of the OpenAPI document: the contracts' own schemas, and some more."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from myapp import json_api_schemas
@@ -37,8 +37,23 @@ JSON_PATCH_SCHEMA: Schema = {
 
 def schemas(operations: Iterable[Operation]) -> Document:
     """Return the schemas that the operations refer to, by name."""
+    operations = list(operations)
+    _refuse_namesakes(operations)
+    found: Document = {}
+    first: dict[str, str] = {}
+    for operation in operations:
+        for name, schema in _schemas(operation):
+            other = first.setdefault(name, operation.id)
+            if found.setdefault(name, schema) != schema:
+                raise DeclarationError(
+                    f"{operation.id}: its schema {name} is another than that of"
+                    f" {other}: rename the contract of one of the two"
+                )
+    return found
+
+
+def _refuse_namesakes(operations: Iterable[Operation]) -> None:
     found: dict[str, Contract] = {}
-    named: Document = {}
     for operation in operations:
         for contract in filter(None, (operation.accepts, operation.answers)):
             other = found.setdefault(contract.name, contract)
@@ -47,20 +62,23 @@ def schemas(operations: Iterable[Operation]) -> Document:
                     f"{contract.declared_in}: {contract.name}: the contract at"
                     f" {other.declared_in} has the same name: rename one of the two"
                 )
-        problem = operation.speaks.problem_schema
-        named[problem["title"]] = problem
-        if accepted := operation.accepts:
-            if operation.kind is UPDATE:
-                named[f"{accepted.name}MergePatch"] = _merge_schema(accepted)
-                named["JsonPatch"] = JSON_PATCH_SCHEMA
-            else:
-                named[f"{accepted.name}Write"] = accepted.write_schema
-        if answered := operation.answers:
-            named[answered.name] = answered.read_schema
-            if operation.kind is LIST:
-                named[f"{answered.name}Page"] = _page_schema(answered)
-        named |= json_api_schemas.schemas(operation)
-    return named
+
+
+def _schemas(operation: Operation) -> Iterator[tuple[str, Schema]]:
+    """Yield the schemas that an operation refers to, by name."""
+    problem = operation.speaks.problem_schema
+    yield problem["title"], problem
+    if accepted := operation.accepts:
+        if operation.kind is UPDATE:
+            yield f"{accepted.name}MergePatch", _merge_schema(accepted)
+            yield "JsonPatch", JSON_PATCH_SCHEMA
+        else:
+            yield f"{accepted.name}Write", accepted.write_schema
+    if answered := operation.answers:
+        yield answered.name, answered.read_schema
+        if operation.kind is LIST:
+            yield f"{answered.name}Page", _page_schema(answered)
+    yield from json_api_schemas.schemas(operation)
 
 
 def _merge_schema(contract: Contract) -> Schema:

@@ -45,7 +45,7 @@ ENTITY_TAG: Schema = {
 def document(operations: Sequence[Operation], title: str) -> Document:
     """Return the OpenAPI document of some operations.
 
-    Raises DeclarationError where two contracts share a name.
+    Raises DeclarationError where two contracts, or their schemas, share a name.
     """
     paths: Document = {}
     for operation in operations:

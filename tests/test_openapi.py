@@ -265,9 +265,9 @@ def feature(name, contract, resources):
     return module
 
 
-def thing(description="A thing."):
+def thing(name="Thing"):
     id: dict[str, Any] = {"type": "string", "format": "uuid", "readOnly": True}
-    return Contract("Thing", description=description, properties={"id": id})
+    return Contract(name, description="A thing.", properties={"id": id})
 
 
 class Things(api.Resource):
@@ -291,6 +291,20 @@ def test_two_contracts_of_one_name_are_refused_with_the_remedy():
     assert message.startswith(f"{__file__}:")
     assert f": Thing: the contract at {__file__}:" in message
     assert message.endswith(" has the same name: rename one of the two")
+
+
+def test_contract_that_is_named_as_a_schema_of_another_is_refused_with_the_remedy():
+    documents = {"": type("DocumentList", (Things,), {})}
+    features = [
+        feature("thing_documents", thing("ThingDocument"), documents),
+        feature("things", thing(), {"": type("ThingList", (Things,), {})}),
+    ]
+    with pytest.raises(TypeError) as refused:
+        create_app(NOWHERE, features)
+    assert str(refused.value) == (
+        "things_create: its schema ThingDocument is another than that of"
+        " thing_documents_list: rename the contract of one of the two"
+    )
 
 
 def test_operations_below_a_resource_get_ids_of_their_own():
