@@ -259,13 +259,15 @@ def trials():
     properties: dict[str, dict[str, Any]] = {
         "id": {**id, "readOnly": True},
         "payer": id,
+        "program_id": id,
         "parent_id": {**id, "type": ["string", "null"]},
         "tax_id": {"type": "string", "maxLength": 40, "examples": ["12/345"]},
         "slug": {"type": "integer", "minimum": 1, "maximum": 3},
     }
     contract = Contract("SampleTrial", description="A trial.", properties=properties)
     # As the table would say.
-    contract.references = {"payer": "users", "parent_id": "sample_trials"}
+    tables = {"payer": "users", "program_id": "clients", "parent_id": "sample_trials"}
+    contract.references = tables
     api = FeatureApi("sample_trials", contract)
     api.route("")(Trials)
     module = ModuleType("sample_trials")
@@ -285,6 +287,7 @@ def test_body_has_ids_where_the_table_refers_to_another_and_else_the_example(
     [sent] = [item["request"] for item in folder["item"]]
     assert json.loads(sent["body"]["raw"]) == {
         "payer": "{{user_id}}",
+        "program_id": "{{client_id}}",
         "parent_id": None,
         "tax_id": "12/345",
         "slug": 1,

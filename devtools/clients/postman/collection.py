@@ -20,8 +20,7 @@ SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 
 def collection(document: Document, operations: Iterable[Operation]) -> Json:
     """Return the collection of a document's operations."""
-    declared = {operation.id: operation for operation in operations}
-    found = _requests(document["paths"], declared)
+    found = _requests(document["paths"], [*operations])
     requests = {request.id: request for request in found}
     first = [requests[id] for id in values.FIRST]
     rest = [requests[id] for id in requests if id not in values.FIRST]
@@ -38,14 +37,16 @@ def collection(document: Document, operations: Iterable[Operation]) -> Json:
     }
 
 
-def _requests(paths: Json, declared: Mapping[str, Operation]) -> Iterator[Request]:
+def _requests(paths: Json, operations: list[Operation]) -> Iterator[Request]:
+    declared = {each.id: each for each in operations}
+    ids = {each.feature: _parameter_below(each.home, paths) for each in operations}
     for path, methods in paths.items():
         for method, operation in methods.items():
             # What cannot be made here is taken from the list.
             names = method == ("post" if "post" in methods else "get")
             item = _parameter_below(path, paths) if names else ""
             if (id := operation["operationId"]) not in values.LEFT_OUT:
-                references = _references(declared[id], paths)
+                references = _references(declared[id], ids)
                 yield Request(method, path, operation, item, references)
 
 
@@ -55,7 +56,7 @@ def _parameter_below(path: str, paths: Iterable[str]) -> str:
     return next((found[1] for url in paths if (found := pattern.fullmatch(url))), "")
 
 
-def _references(operation: Operation, paths: Iterable[str]) -> Json:
+def _references(operation: Operation, ids: Mapping[str, str]) -> Json:
     """Return the fields that refer to another resource, with the id of the one made.
 
     Where null will do it is null: a resource may refer to its own kind. A body whose
@@ -67,7 +68,7 @@ def _references(operation: Operation, paths: Iterable[str]) -> Json:
     tables = {**(answers.references if answers else {}), **accepts.references}
     found: Json = {}
     for field in tables.keys() & {*accepts.writable}:
-        name = _parameter_below(f"/v1/{tables[field]}", paths) or field
+        name = ids.get(tables[field]) or field
         nullable = "null" in types_of(accepts.properties[field])
         found[field] = None if nullable else f"{{{{{name}}}}}"
     return found
