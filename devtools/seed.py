@@ -86,7 +86,9 @@ def _ids(other: str, owner: Principal) -> list[str]:
     [listing] = [
         operation
         for operation in current_app.extensions["operations"]
-        if operation.kind is LIST and operation.url == f"/v1/{other}"
+        if operation.kind is LIST
+        and operation.feature == other
+        and operation.url == operation.home
     ]
     records = _call(listing, owner).items
     return [str(listing.answered.value(record, "id")) for record in records]

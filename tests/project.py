@@ -9,9 +9,16 @@ from tests.checkout import copy_files, copy_mypy_cache
 
 WALKS = [
     f"tests/test_{name}.py"
-    for name in ("migrations", "openapi", "permissions", "tenancy", "walk")
+    for name in (
+        "built_clients",
+        "migrations",
+        "openapi",
+        "permissions",
+        "tenancy",
+        "walk",
+    )
 ]
-OF_ALL = ("migrations", "document", "docs_permissions")
+OF_ALL = ("migrations", "document", "docs_permissions", "collection_has")
 """The tests of all features in one: by a part of their names."""
 
 

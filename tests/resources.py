@@ -168,7 +168,8 @@ def _parameter_of(table: Table | None, field: str) -> str:
     keys = table.c[field].foreign_keys if table is not None and field in table.c else ()
     for key in keys:
         for creation in CREATIONS:
-            if creation.home == creation.url == f"/v1/{key.column.table.name}":
+            is_top_level = creation.url == creation.home
+            if is_top_level and creation.feature == key.column.table.name:
                 return _parameter_below(creation)
     return field
 
