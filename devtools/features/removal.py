@@ -1,4 +1,4 @@
-"""Before a feature is removed: who needs it, and which migrations are its own."""
+"""A feature that goes: who needs it, and its tables, migrations and folder."""
 
 import ast
 import os
