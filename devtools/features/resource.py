@@ -122,14 +122,7 @@ def declare(
         refuse_constraint(name, field)
         if store == "redis":
             refuse_in_redis(field)
-    for operation in operations:
-        if f":{made.singular}_id>" in operation.url:
-            raise NotationError(
-                f"{name}: {made.singular}_id has a meaning in {operation.url}: choose"
-                " another name"
-            )
-    if made.table in components.schemas(operations):
-        raise NotationError(f"{name}: there is a contract {made.table}: choose another")
+    _refuse_namesakes(made, operations)
     parents = _parents(made, operations, planned)
     return Resource(name, store, made.fields, tuple(parents.values()))
 
@@ -153,6 +146,20 @@ def _refuse_name(name: str, taken: Iterable[str]) -> None:
         raise NotationError(
             f"a feature is named in the plural: {inflection.pluralize(name)}"
         )
+
+
+def _refuse_namesakes(made: Resource, operations: list[Operation]) -> None:
+    """Refuse a name whose contract or whose parameter has another meaning."""
+    if made.table in components.schemas(operations):
+        raise NotationError(
+            f"{made.name}: there is a contract {made.table}: choose another"
+        )
+    for operation in operations:
+        if f":{made.singular}_id>" in operation.url:
+            raise NotationError(
+                f"{made.name}: {made.singular}_id has a meaning in {operation.url}:"
+                " choose another name"
+            )
 
 
 def refuse_reference(field: Field, operations: Iterable[Operation]) -> None:
@@ -202,13 +209,12 @@ def _parent(
         column: key.column.table.name
         for column in Base.metadata.tables[feature].columns
         for key in column.foreign_keys
-        if column.name in creation.accepts.properties
+        if column.name in creation.accepts.writable
     }
     references = {each.name: other for each, other in keys.items() if not each.nullable}
-    body = {**openapi.example(creation.accepts)}
-    for column in keys:
-        if column.nullable:
-            del body[column.name]
+    left_out = {each.name for each in keys} - {*references}
+    example = openapi.example(creation.accepts)
+    body = {field: example[field] for field in example if field not in left_out}
     return Parent(feature, creation.url, body, references)
 
 
