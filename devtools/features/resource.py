@@ -17,7 +17,7 @@ from devtools.features.fields import (
 )
 from devtools.features.staging import ROOT
 from myapp import access, components, openapi
-from myapp.contract_rules import FIELD_NAME
+from myapp.contract_rules import FIELD_NAME, types_of
 from myapp.kinds import CREATE
 from myapp.operations import Operation
 from myapp.tables import Base
@@ -205,16 +205,17 @@ def _parent(
             f"{field}: there is no table {feature} to refer to: use one of {known}, or"
             f" write {feature} first"
         )
-    keys = {
-        column: key.column.table.name
-        for column in Base.metadata.tables[feature].columns
-        for key in column.foreign_keys
-        if column.name in creation.accepts.writable
+    contract = creation.accepts
+    optional = {
+        field
+        for field in contract.references
+        if "null" in types_of(contract.properties[field])
     }
-    references = {each.name: other for each, other in keys.items() if not each.nullable}
-    left_out = {each.name for each in keys} - {*references}
-    example = openapi.example(creation.accepts)
-    body = {field: example[field] for field in example if field not in left_out}
+    example = openapi.example(contract)
+    body = {field: example[field] for field in example if field not in optional}
+    references = {
+        field: other for field, other in contract.references.items() if field in body
+    }
     return Parent(feature, creation.url, body, references)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from devtools.features import removal
 from devtools.start import demos, itself, names, tree
 from devtools.start.refusal import Refusal
 
@@ -55,8 +56,7 @@ def run(copy: Path, module: str, *arguments: str) -> None:
     command = [sys.executable, "-m", module, *arguments]
     done = subprocess.run(command, cwd=copy, capture_output=True, text=True)
     if done.returncode:
-        *_, reason = done.stderr.strip().splitlines() or [f"{module} failed"]
-        raise Refusal(f"nothing has changed: {reason}")
+        raise Refusal(f"nothing has changed: {removal.reason(done)}")
 
 
 if __name__ == "__main__":

@@ -4,10 +4,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from devtools.features.staging import ROOT
 from devtools.start.names import TEMPLATE
 from devtools.start.refusal import Refusal
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def refuse() -> None:
